@@ -1,0 +1,305 @@
+#include "hal/chip.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+#include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "hal/base/status_macros.h"
+
+namespace openhpu::hal {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+// Sorted by name: the build rule lists the files in that order.
+constexpr struct {
+  const char* name;
+  const char* text;
+} kShipped[] = {
+#include "hal/shipped_chips.inc"
+};
+
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int line, int column, const std::string& message) override {
+    if (!text_.empty()) return;
+    // Both count from 0; a negative line is an error of the whole text.
+    text_ = line < 0 ? message : absl::StrCat(line + 1, ":", column + 1, ": ", message);
+  }
+  void AddWarning(int line, int column, const std::string& message) override {
+    AddError(line, column, message);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+absl::Status Bad(std::string_view field, std::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
+}
+
+bool IsNumber(const FieldDescriptor& field) {
+  return field.message_type() != nullptr &&
+         field.message_type()->full_name() == Number::descriptor()->full_name();
+}
+
+// Every field of `message` is there, and every Number says where it comes from.
+absl::Status CheckComplete(const Message& message, const std::string& prefix) {
+  const Descriptor& type = *message.GetDescriptor();
+  const Reflection& reflection = *message.GetReflection();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor* field = type.field(i);
+    const std::string name = absl::StrCat(prefix, field->name());
+    if (field->type() == FieldDescriptor::TYPE_STRING) {
+      if (reflection.GetString(message, field).empty()) return Bad(name, "absent");
+      continue;
+    }
+    if (!reflection.HasField(message, field)) return Bad(name, "absent");
+    const Message& child = reflection.GetMessage(message, field);
+    if (!IsNumber(*field)) {
+      RETURN_IF_ERROR(CheckComplete(child, absl::StrCat(name, ".")));
+      continue;
+    }
+    const auto& number = static_cast<const Number&>(child);
+    if (number.confidence() == CONFIDENCE_UNSPECIFIED) return Bad(name, "has no confidence");
+    if (!Confidence_IsValid(number.confidence())) return Bad(name, "has an unknown confidence");
+    if (number.source().empty()) return Bad(name, "has no source");
+  }
+  return absl::OkStatus();
+}
+
+bool IsPowerOfTwo(uint64_t v) { return v != 0 && (v & (v - 1)) == 0; }
+
+// What a message of Numbers must satisfy, one line a rule. Names the field in the error.
+#define CHECK_FIELD(field, condition, what)                                                   \
+  do {                                                                                        \
+    [[maybe_unused]] const uint64_t v = chip.field().value();                                 \
+    if (!(condition)) return Bad(FieldName(#field), absl::StrCat("is ", v, ", must ", what)); \
+  } while (false)
+
+// "tpc().count" as the chip file spells it.
+std::string FieldName(std::string_view expression) {
+  return absl::StrJoin(absl::StrSplit(expression, "()"), "");
+}
+
+struct Region {
+  const char* name;
+  uint64_t begin, end;
+};
+
+absl::Status CheckAddressMap(const Chip& chip) {
+  CHECK_FIELD(address_map().cache_line_bytes, IsPowerOfTwo(v), "be a power of two");
+  const AddressMap& map = chip.address_map();
+  const uint64_t dram_end = map.dram_base().value() + map.dram_bytes().value();
+  CHECK_FIELD(address_map().dram_user_base, v >= map.dram_base().value() && v < dram_end,
+              "lie in DRAM");
+  CHECK_FIELD(address_map().sram_reserved_bytes, v < map.sram_bytes().value(),
+              "leave SRAM to the user");
+  CHECK_FIELD(address_map().host_va_end, v > map.host_va_start().value(), "be above host_va_start");
+  const Region regions[] = {
+      {"dram", map.dram_base().value(), dram_end},
+      {"sram", map.sram_base().value(), map.sram_base().value() + map.sram_bytes().value()},
+      {"cfg", map.cfg_base().value(), map.cfg_base().value() + map.cfg_bytes().value()},
+      {"host_va", map.host_va_start().value(), map.host_va_end().value()},
+  };
+  for (const Region& a : regions) {
+    if (a.begin >= a.end) {
+      return Bad("address_map", absl::StrCat(a.name, " is empty or passes the end of addresses"));
+    }
+    for (const Region& b : regions) {
+      if (&a != &b && a.begin < b.end && b.begin < a.end) {
+        return Bad("address_map", absl::StrCat(a.name, " overlaps ", b.name));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckQueuesAndSync(const Chip& chip) {
+  const SyncManagers& sync = chip.sync();
+  CHECK_FIELD(sync().count, v > 0, "be positive");
+  // A monitor watches a group of eight.
+  CHECK_FIELD(sync().sobs, v > 0 && v % 8 == 0, "be a positive multiple of 8");
+  CHECK_FIELD(sync().monitors, v > 0, "be positive");
+  CHECK_FIELD(sync().user_manager, v < sync.count().value(), "be below sync.count");
+  CHECK_FIELD(sync().first_user_sob, v < sync.sobs().value(), "be below sync.sobs");
+  CHECK_FIELD(sync().first_user_monitor, v < sync.monitors().value(), "be below sync.monitors");
+
+  CHECK_FIELD(qman().streams, v > 0, "be positive");
+  CHECK_FIELD(qman().clock_mhz, v > 0, "be positive");
+  CHECK_FIELD(qman().fetch_line_bytes, IsPowerOfTwo(v) && v >= 16,
+              "be a power of two that holds the header of any packet");
+  CHECK_FIELD(qman().fetch_lines_in_flight, v > 0, "be positive");
+  CHECK_FIELD(qman().pq_entries_external, IsPowerOfTwo(v), "be a power of two");
+  CHECK_FIELD(qman().pq_entries_dma, IsPowerOfTwo(v), "be a power of two");
+  CHECK_FIELD(qman().pq_entries_compute, IsPowerOfTwo(v), "be a power of two");
+  CHECK_FIELD(qman().max_pending_cs, IsPowerOfTwo(v), "be a power of two");
+  return absl::OkStatus();
+}
+
+absl::Status CheckEngines(const Chip& chip) {
+  const uint64_t dmas = chip.dma().count().value();
+  CHECK_FIELD(dma().count, v > 0 && v < 64, "be 1 to 63");
+  CHECK_FIELD(dma().host_facing_mask, v != 0 && v >> dmas == 0, "name engines there are");
+  CHECK_FIELD(dma().compute_mask, v != 0 && v >> dmas == 0, "name engines there are");
+  CHECK_FIELD(dma().compute_mask, (v & chip.dma().host_facing_mask().value()) == 0,
+              "not share an engine with dma.host_facing_mask");
+  CHECK_FIELD(dma().clock_mhz, v > 0, "be positive");
+  CHECK_FIELD(dma().bytes_per_cycle, v > 0, "be positive");
+  CHECK_FIELD(dma().shadow_descriptors, v > 0, "be positive");
+  CHECK_FIELD(dma().transpose_bytes_per_cycle, v > 0, "be positive");
+
+  CHECK_FIELD(mme().count, v > 0, "be positive");
+  CHECK_FIELD(mme().clock_mhz, v > 0, "be positive");
+  CHECK_FIELD(mme().rows_bf16, v > 0, "be positive");
+  CHECK_FIELD(mme().cols_bf16, v > 0, "be positive");
+  CHECK_FIELD(mme().rows_fp32, v > 0, "be positive");
+  CHECK_FIELD(mme().cols_fp32, v > 0, "be positive");
+  CHECK_FIELD(mme().arrays_per_engine, v > 0, "be positive");
+  CHECK_FIELD(mme().accumulators, v > 0, "be positive");
+  CHECK_FIELD(mme().sb_lines, v > 0, "be positive");
+  CHECK_FIELD(mme().max_sb_reuse, v > 0 && v <= 256, "be 1 to 256");
+  CHECK_FIELD(mme().shadow_descriptors, v > 0, "be positive");
+  CHECK_FIELD(mme().bytes_per_cycle, v > 0, "be positive");
+
+  CHECK_FIELD(tpc().count, v > 0, "be positive");
+  CHECK_FIELD(tpc().clock_mhz, v > 0, "be positive");
+  CHECK_FIELD(tpc().vector_bytes, IsPowerOfTwo(v), "be a power of two");
+  CHECK_FIELD(tpc().icache_bytes, v > 0, "be positive");
+  CHECK_FIELD(tpc().cycles_per_vector_access, v > 0, "be positive");
+  CHECK_FIELD(tpc().bytes_per_cycle, v > 0, "be positive");
+  return absl::OkStatus();
+}
+
+absl::Status CheckMemory(const Chip& chip) {
+  CHECK_FIELD(memory().sram_bytes_per_second, v > 0, "be positive");
+  CHECK_FIELD(memory().hbm_channels, v > 0, "be positive");
+  CHECK_FIELD(memory().hbm_interleave_bytes,
+              IsPowerOfTwo(v) && v >= chip.address_map().cache_line_bytes().value(),
+              "be a power of two and at least a cache line");
+  CHECK_FIELD(memory().hbm_bytes_per_second, v > 0, "be positive");
+  CHECK_FIELD(memory().hbm_read_write_turn_permille, v > 0 && v <= 1000, "be 1 to 1000");
+  CHECK_FIELD(memory().noc_corner_bytes_per_second, v > 0, "be positive");
+  CHECK_FIELD(memory().pcie_bytes_per_second, v > 0, "be positive");
+  return absl::OkStatus();
+}
+
+// What the packets and register blocks of the dialect can name.
+absl::Status CheckDialect(const Chip& chip) {
+  if (chip.dialect() != "gaudi") {
+    return Bad("dialect", absl::StrCat("is \"", chip.dialect(), "\", must be \"gaudi\""));
+  }
+  CHECK_FIELD(sync().count, v <= 4, "be at most 4");
+  CHECK_FIELD(sync().sobs, v <= 2048, "be at most 2048");
+  CHECK_FIELD(sync().monitors, v <= 512, "be at most 512");
+  CHECK_FIELD(qman().streams, v == 4, "be 4");
+  CHECK_FIELD(dma().count, v <= 8, "be at most 8");
+  CHECK_FIELD(dma().host_facing_mask, (v & ~uint64_t{3}) == 0, "name engines 0 and 1 only");
+  CHECK_FIELD(mme().count, v <= 2, "be at most 2");
+  CHECK_FIELD(mme().arrays_per_engine, v == 2, "be 2");
+  CHECK_FIELD(mme().shadow_descriptors, v <= 4, "be at most 4");
+  CHECK_FIELD(tpc().count, v <= 8, "be at most 8");
+  CHECK_FIELD(nic().ports, v <= 10, "be at most 10");
+  return absl::OkStatus();
+}
+
+#undef CHECK_FIELD
+
+absl::Status WithPrefix(const absl::Status& status, std::string_view where) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(where, ": ", status.message()));
+}
+
+std::vector<std::string> FieldNames(const Descriptor& type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->message_type() != nullptr) names.push_back(type.field(i)->name());
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> ShippedChips() {
+  std::vector<std::string> names;
+  for (const auto& shipped : kShipped) names.push_back(shipped.name);
+  return names;
+}
+
+absl::StatusOr<Chip> LoadChip(std::string_view name) {
+  for (const auto& shipped : kShipped) {
+    if (name == shipped.name) return ParseChip(shipped.text, absl::StrCat("chip ", name));
+  }
+  if (name.find('/') == std::string_view::npos) {
+    return absl::NotFoundError(absl::StrCat("no chip is called \"", name, "\"; there are ",
+                                            absl::StrJoin(ShippedChips(), ", "),
+                                            ", and a path with a slash names a file"));
+  }
+  std::ifstream file{std::string(name)};
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot read chip file ", name));
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return ParseChip(text, name);
+}
+
+absl::StatusOr<Chip> ParseChip(std::string_view text, std::string_view where) {
+  FirstError error;
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  Chip chip;
+  if (!parser.ParseFromString(std::string(text), &chip) || !error.text().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ":", error.text()));
+  }
+  RETURN_IF_ERROR(WithPrefix(CheckChip(chip), where));
+  return chip;
+}
+
+absl::Status CheckChip(const Chip& chip) {
+  RETURN_IF_ERROR(CheckComplete(chip, ""));
+  RETURN_IF_ERROR(CheckAddressMap(chip));
+  RETURN_IF_ERROR(CheckQueuesAndSync(chip));
+  RETURN_IF_ERROR(CheckEngines(chip));
+  RETURN_IF_ERROR(CheckMemory(chip));
+  return CheckDialect(chip);
+}
+
+absl::Status OverrideChip(std::string_view path, uint64_t value, Chip& chip) {
+  Message* message = &chip;
+  std::string walked;
+  for (const std::string& name : std::vector<std::string>(absl::StrSplit(path, '.'))) {
+    const Descriptor& type = *message->GetDescriptor();
+    const FieldDescriptor* field = nullptr;
+    if (type.full_name() != Number::descriptor()->full_name()) field = type.FindFieldByName(name);
+    if (field == nullptr || field->message_type() == nullptr) {
+      return Bad(path, absl::StrCat("no number is called so; ",
+                                    walked.empty() ? std::string("a chip") : walked, " has ",
+                                    absl::StrJoin(FieldNames(type), ", ")));
+    }
+    message = message->GetReflection()->MutableMessage(message, field);
+    absl::StrAppend(&walked, walked.empty() ? "" : ".", name);
+  }
+  if (message->GetDescriptor()->full_name() != Number::descriptor()->full_name()) {
+    return Bad(path, absl::StrCat("is not a number; it has ",
+                                  absl::StrJoin(FieldNames(*message->GetDescriptor()), ", ")));
+  }
+  auto& number = static_cast<Number&>(*message);
+  number.set_value(value);
+  number.set_confidence(CHOSEN);
+  number.set_source("override");
+  return absl::OkStatus();
+}
+
+}  // namespace openhpu::hal
