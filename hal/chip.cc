@@ -48,7 +48,9 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   std::string text_;
 };
 
-absl::Status Bad(std::string_view field, std::string_view what) {
+// Text is std::string in here: Debian's absl::string_view is a type of its own, and converts from
+// that only.
+absl::Status Bad(const std::string& field, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
 }
 
@@ -92,7 +94,7 @@ bool IsPowerOfTwo(uint64_t v) { return v != 0 && (v & (v - 1)) == 0; }
   } while (false)
 
 // "tpc().count" as the chip file spells it.
-std::string FieldName(std::string_view expression) {
+std::string FieldName(const std::string& expression) {
   return absl::StrJoin(absl::StrSplit(expression, "()"), "");
 }
 
@@ -219,7 +221,7 @@ absl::Status CheckDialect(const Chip& chip) {
 
 #undef CHECK_FIELD
 
-absl::Status WithPrefix(const absl::Status& status, std::string_view where) {
+absl::Status WithPrefix(const absl::Status& status, const std::string& where) {
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat(where, ": ", status.message()));
 }
@@ -240,22 +242,24 @@ std::vector<std::string> ShippedChips() {
   return names;
 }
 
-absl::StatusOr<Chip> LoadChip(std::string_view name) {
+absl::StatusOr<Chip> LoadChip(std::string_view chip) {
+  const std::string name(chip);
   for (const auto& shipped : kShipped) {
     if (name == shipped.name) return ParseChip(shipped.text, absl::StrCat("chip ", name));
   }
-  if (name.find('/') == std::string_view::npos) {
+  if (name.find('/') == std::string::npos) {
     return absl::NotFoundError(absl::StrCat("no chip is called \"", name, "\"; there are ",
                                             absl::StrJoin(ShippedChips(), ", "),
                                             ", and a path with a slash names a file"));
   }
-  std::ifstream file{std::string(name)};
+  std::ifstream file(name);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot read chip file ", name));
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   return ParseChip(text, name);
 }
 
-absl::StatusOr<Chip> ParseChip(std::string_view text, std::string_view where) {
+absl::StatusOr<Chip> ParseChip(std::string_view text, std::string_view where_view) {
+  const std::string where(where_view);
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
@@ -276,7 +280,8 @@ absl::Status CheckChip(const Chip& chip) {
   return CheckDialect(chip);
 }
 
-absl::Status OverrideChip(std::string_view path, uint64_t value, Chip& chip) {
+absl::Status OverrideChip(std::string_view path_view, uint64_t value, Chip& chip) {
+  const std::string path(path_view);
   Message* message = &chip;
   std::string walked;
   for (const std::string& name : std::vector<std::string>(absl::StrSplit(path, '.'))) {
