@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "hal/base/status_macros.h"
+#include "hal/kernel/text.h"
 
 namespace openhpu::hal {
 namespace {
@@ -95,29 +95,37 @@ const OpInfo* Find(ExprOp op) {
 
 bool Fits(Takes takes, DType t) {
   switch (takes) {
-    case Takes::kAny: return true;
-    case Takes::kNumber: return t != DType::kBool;
-    case Takes::kFloat: return IsFloat(t);
-    case Takes::kIntegerOrBool: return !IsFloat(t);
-    case Takes::kInteger: return !IsFloat(t) && t != DType::kBool;
+    case Takes::kAny:
+      return true;
+    case Takes::kNumber:
+      return t != DType::kBool;
+    case Takes::kFloat:
+      return IsFloat(t);
+    case Takes::kIntegerOrBool:
+      return !IsFloat(t);
+    case Takes::kInteger:
+      return !IsFloat(t) && t != DType::kBool;
   }
   return false;
 }
 
 std::string_view Describe(Takes takes) {
   switch (takes) {
-    case Takes::kAny: return "any dtype";
-    case Takes::kNumber: return "a number";
-    case Takes::kFloat: return "f32 or bf16";
-    case Takes::kIntegerOrBool: return "an integer or bool";
-    case Takes::kInteger: return "an integer";
+    case Takes::kAny:
+      return "any dtype";
+    case Takes::kNumber:
+      return "a number";
+    case Takes::kFloat:
+      return "f32 or bf16";
+    case Takes::kIntegerOrBool:
+      return "an integer or bool";
+    case Takes::kInteger:
+      return "an integer";
   }
   return "?";
 }
 
-bool IsDeviceDType(DType t) {
-  return static_cast<int>(t) < kNumDTypes && t != DType::kInt64;
-}
+bool IsDeviceDType(DType t) { return static_cast<int>(t) < kNumDTypes && t != DType::kInt64; }
 
 absl::Status CheckInstruction(const ExpressionProgram& p, size_t i) {
   const ExprInstruction& in = p.instructions[i];
@@ -128,8 +136,7 @@ absl::Status CheckInstruction(const ExpressionProgram& p, size_t i) {
         absl::StrFormat("instruction %d: unknown op %d", i, static_cast<int>(in.op)));
   }
   const auto error = [&](const auto&... what) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("instruction ", i, " (", info->name, "): ", what...));
+    return absl::InvalidArgumentError(Cat("instruction ", i, " (", info->name, "): ", what...));
   };
   if (!IsDeviceDType(in.dtype)) {
     return error("dtype ", Name(in.dtype), " is not one the device computes");
@@ -229,20 +236,18 @@ DType ValueDType(const ExpressionProgram& program, uint16_t v) {
 absl::Status Validate(const ExpressionProgram& program) {
   if (program.outputs.empty()) return absl::InvalidArgumentError("program without an output");
   if (program.inputs.size() + program.outputs.size() > kMaxExprTensors) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        program.inputs.size(), " inputs and ", program.outputs.size(),
-        " outputs are more than the ", kMaxExprTensors, " tensors of a launch"));
+    return absl::InvalidArgumentError(Cat(program.inputs.size(), " inputs and ",
+                                          program.outputs.size(), " outputs are more than the ",
+                                          kMaxExprTensors, " tensors of a launch"));
   }
   if (program.instructions.size() > kMaxExprInstructions) {
-    return absl::InvalidArgumentError(absl::StrCat(program.instructions.size(),
-                                                   " instructions are more than ",
-                                                   kMaxExprInstructions));
+    return absl::InvalidArgumentError(
+        Cat(program.instructions.size(), " instructions are more than ", kMaxExprInstructions));
   }
   for (size_t i = 0; i < program.inputs.size(); ++i) {
     if (!IsDeviceDType(program.inputs[i])) {
-      return absl::InvalidArgumentError(absl::StrCat("input ", i, ": dtype ",
-                                                     Name(program.inputs[i]),
-                                                     " is not one the device computes"));
+      return absl::InvalidArgumentError(
+          Cat("input ", i, ": dtype ", Name(program.inputs[i]), " is not one the device computes"));
     }
   }
   for (size_t i = 0; i < program.instructions.size(); ++i) {
@@ -252,7 +257,7 @@ absl::Status Validate(const ExpressionProgram& program) {
   for (size_t j = 0; j < program.outputs.size(); ++j) {
     if (program.outputs[j] >= values) {
       return absl::InvalidArgumentError(
-          absl::StrCat("output ", j, ": there is no value v", program.outputs[j]));
+          Cat("output ", j, ": there is no value v", program.outputs[j]));
     }
   }
   return absl::OkStatus();
@@ -315,29 +320,28 @@ absl::StatusOr<ExpressionProgram> ParseExpression(absl::Span<const std::byte> pa
 std::string ToText(const ExpressionProgram& program) {
   std::string text;
   for (size_t i = 0; i < program.inputs.size(); ++i) {
-    absl::StrAppend(&text, "v", i, ":", Name(program.inputs[i]), " = input ", i, "\n");
+    text += Cat("v", i, ":", Name(program.inputs[i]), " = input ", i, "\n");
   }
   for (size_t i = 0; i < program.instructions.size(); ++i) {
     const ExprInstruction& in = program.instructions[i];
-    absl::StrAppend(&text, "v", program.inputs.size() + i, ":", Name(in.dtype), " = ",
-                    ExprName(in.op));
+    text += Cat("v", program.inputs.size() + i, ":", Name(in.dtype), " = ", ExprName(in.op));
     if (in.op == ExprOp::kConst) {
       if (IsFloat(in.dtype)) {
         float f;
         std::memcpy(&f, &in.immediate, sizeof f);
         absl::StrAppendFormat(&text, " %.9g", f);
       } else {
-        absl::StrAppend(&text, " ", static_cast<int32_t>(in.immediate));
+        text += Cat(" ", static_cast<int32_t>(in.immediate));
       }
     } else if (in.op == ExprOp::kIndex) {
-      absl::StrAppend(&text, " ", in.immediate);
+      text += Cat(" ", in.immediate);
     }
     const uint16_t operands[3] = {in.a, in.b, in.c};
-    for (int k = 0; k < ExprArity(in.op); ++k) absl::StrAppend(&text, " v", operands[k]);
-    absl::StrAppend(&text, "\n");
+    for (int k = 0; k < ExprArity(in.op); ++k) text += Cat(" v", operands[k]);
+    text += Cat("\n");
   }
   for (size_t j = 0; j < program.outputs.size(); ++j) {
-    absl::StrAppend(&text, "output ", j, " = v", program.outputs[j], "\n");
+    text += Cat("output ", j, " = v", program.outputs[j], "\n");
   }
   return text;
 }

@@ -1,11 +1,14 @@
-// Expression programs: what an element-wise TPC kernel computes, as data. The payload of kernel images with guid "openhpu.fused".
+// Expression programs: what an element-wise TPC kernel computes, as data. The payload of kernel
+// images with guid "openhpu.fused".
 //
-// A program is in static single assignment: values 0 .. num_inputs-1 are the loaded elements of the input tensors, value num_inputs+i is what
-// instruction i makes. Every value has a dtype, and every intermediate is rounded to it, so a fused chain gives the bits of its unfused parts.
-// Outputs are values; output j is stored in tensor num_inputs+j of the launch, whose dtype equals the value's.
+// A program is in static single assignment: values 0 .. num_inputs-1 are the loaded elements of the
+// input tensors, value num_inputs+i is what instruction i makes. Every value has a dtype, and every
+// intermediate is rounded to it, so a fused chain gives the bits of its unfused parts. Outputs are
+// values; output j is stored in tensor num_inputs+j of the launch, whose dtype equals the value's.
 //
-// Arithmetic: f32 and bf16 operands are computed in fp32 without contraction (no FMA), then rounded to the result's dtype (nearest even). Integers are
-// computed in 32 bits, wrapping, and narrowed to the result's dtype; bool is 0 or 1. Transcendental functions are the library's own polynomials
+// Arithmetic: f32 and bf16 operands are computed in fp32 without contraction (no FMA), then rounded
+// to the result's dtype (nearest even). Integers are computed in 32 bits, wrapping, and narrowed to
+// the result's dtype; bool is 0 or 1. Transcendental functions are the library's own polynomials
 // (simulator/functional/vector_math.h): the same bits on every machine.
 #ifndef HAL_KERNEL_EXPRESSION_H_
 #define HAL_KERNEL_EXPRESSION_H_
@@ -25,10 +28,13 @@ namespace openhpu::hal {
 
 enum class ExprOp : uint8_t {
   // No operand.
-  kConst = 0,  // `immediate`: the value's bits (fp32 bits for f32 and bf16, a 32-bit integer for the others)
-  kIndex = 1,  // i32: the element's index along dim `immediate` (0-4) of the launch's index space, counted from the start of the tensor
+  kConst = 0,  // `immediate`: the value's bits (fp32 bits for f32 and bf16, a 32-bit integer for
+               // the others)
+  kIndex = 1,  // i32: the element's index along dim `immediate` (0-4) of the launch's index space,
+               // counted from the start of the tensor
   // One operand. Result dtype = operand's unless said otherwise.
-  kCast = 2,  // to `dtype`: float -> integer truncates toward zero and saturates (NaN gives 0); anything -> bool is != 0
+  kCast = 2,  // to `dtype`: float -> integer truncates toward zero and saturates (NaN gives 0);
+              // anything -> bool is != 0
   kNeg = 3,
   kAbs = 4,
   kExp = 5,
@@ -49,22 +55,22 @@ enum class ExprOp : uint8_t {
   kRound = 20,  // half to even
   kTrunc = 21,
   kSign = 22,
-  kIsNan = 23,       // bool
-  kIsInf = 24,       // bool
-  kNot = 25,         // bool: logical; integers: bitwise
+  kIsNan = 23,  // bool
+  kIsInf = 24,  // bool
+  kNot = 25,    // bool: logical; integers: bitwise
   kAtan = 26,
   kTan = 27,
   // Two operands of one dtype. Result dtype = theirs unless said otherwise.
   kAdd = 32,
   kSub = 33,
   kMul = 34,
-  kDiv = 35,       // floats only
-  kMin = 36,       // NaN if either is
-  kMax = 37,       // NaN if either is
-  kPow = 38,       // floats; integers with a non-negative exponent
-  kRemainder = 39, // sign of the divisor (Python's %)
-  kFmod = 40,      // sign of the dividend (C's fmod)
-  kFloorDiv = 41,  // integer division by zero gives 0
+  kDiv = 35,        // floats only
+  kMin = 36,        // NaN if either is
+  kMax = 37,        // NaN if either is
+  kPow = 38,        // floats; integers with a non-negative exponent
+  kRemainder = 39,  // sign of the divisor (Python's %)
+  kFmod = 40,       // sign of the dividend (C's fmod)
+  kFloorDiv = 41,   // integer division by zero gives 0
   kTruncDiv = 42,
   kAnd = 43,  // bitwise; on bool logical
   kOr = 44,
@@ -115,7 +121,8 @@ std::string_view ExprName(ExprOp op);
 // The dtype of value `v`. Requires v < inputs + instructions.
 DType ValueDType(const ExpressionProgram& program, uint16_t v);
 
-// InvalidArgument names the instruction: unknown op, operand that is not yet made, dtypes that do not fit, int64, too many of anything, no output.
+// InvalidArgument names the instruction: unknown op, operand that is not yet made, dtypes that do
+// not fit, int64, too many of anything, no output.
 absl::Status Validate(const ExpressionProgram& program);
 
 // The payload's bytes: little-endian u16 counts, then the lists. Parse validates.
