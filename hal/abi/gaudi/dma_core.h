@@ -117,10 +117,17 @@ struct DBG_STS : Register<0x230> {
 
 inline constexpr int kNumDims = 5;
 // Dimension 0 is dense: it has a size in bytes and no stride.
-constexpr uint32_t SrcTsize(int dim) { return dim == 0 ? 0x4c : 0x2c + 8 * (dim - 1); }
-constexpr uint32_t SrcStride(int dim) { return 0x30 + 8 * (dim - 1); }  // dim 1 to 4
-constexpr uint32_t DstTsize(int dim) { return dim == 0 ? 0x74 : 0x54 + 8 * (dim - 1); }
-constexpr uint32_t DstStride(int dim) { return 0x58 + 8 * (dim - 1); }  // dim 1 to 4
+constexpr uint32_t SrcTsize(int dim) {
+  return dim == 0 ? SRC_TSIZE_0::kOffset : SRC_TSIZE_1::kOffset + 8 * (dim - 1);
+}
+constexpr uint32_t DstTsize(int dim) {
+  return dim == 0 ? DST_TSIZE_0::kOffset : DST_TSIZE_1::kOffset + 8 * (dim - 1);
+}
+// Of dims 1 to 4, in bytes.
+constexpr uint32_t SrcStride(int dim) { return SRC_STRIDE_1::kOffset + 8 * (dim - 1); }
+constexpr uint32_t DstStride(int dim) { return DST_STRIDE_1::kOffset + 8 * (dim - 1); }
+static_assert(SrcTsize(4) == SRC_TSIZE_4::kOffset && SrcStride(4) == SRC_STRIDE_4::kOffset);
+static_assert(DstTsize(4) == DST_TSIZE_4::kOffset && DstStride(4) == DST_STRIDE_4::kOffset);
 
 }  // namespace openhpu::hal::abi::gaudi::dma_core
 

@@ -107,6 +107,11 @@ enum class RoundingMode : uint32_t {
   kStochastic = 4,  // a bit: may be combined with the others
 };
 
+// Codes of AXI_USER_DATA.FIRST and STEADY: what a store does to memory. Rounding to nearest.
+inline constexpr uint32_t kStorePlain = 0x00;
+inline constexpr uint32_t kStoreAddBFloat16 = 0x0D;
+inline constexpr uint32_t kStoreAddFloat32 = 0x0F;
+
 // The descriptor's blocks, as offsets in the control block.
 struct ARCH : Register<0x8> {};
 struct ARCH_TENSOR_S : Register<0x3c> {};
@@ -224,7 +229,6 @@ struct DUMMY : Register<0x224> {
   using V = Field<uint32_t, 0, 1>;
 };
 
-// Commands and status.
 // A unit's bit (AGU_S to TE_L) is set when it is started and cleared when it is done. ACCUM_FREE:
 // free accumulators.
 struct ARCH_STATUS : Register<0x0> {
@@ -263,7 +267,7 @@ struct INTR_CAUSE : Register<0x298> {
 struct INTR_MASK : Register<0x29c> {
   using V = Field<uint32_t, 0, 6>;
 };
-// which units are logged, by shadow
+// Which units are logged, by shadow.
 struct LOG_SHADOW : Register<0x2a0> {
   using MASK_0 = Field<uint32_t, 0, 7>;
   using MASK_1 = Field<uint32_t, 8, 7>;

@@ -12,8 +12,7 @@
 namespace openhpu::hal::abi::gaudi::qman {
 
 inline constexpr int kNumStreams = 4;  // upper CPs, one a stream
-inline constexpr int kLowerCp =
-    4;  // index of the lower CP, and of its CQ, in every register that counts to 5
+inline constexpr int kLowerCp = 4;     // index of the lower CP and of its CQ
 inline constexpr int kNumCps = 5;
 inline constexpr int kNumFences = 4;    // counters of each CP; the kernel's own waits use fence 2
 inline constexpr int kNumMsgBases = 4;  // of MSG_SHORT
@@ -58,78 +57,37 @@ struct GLBL_STS0 : Register<0x38> {
   using CP_IS_STOP = Field<uint32_t, 25, 5>;
   using ARB_IS_STOP = Field<uint32_t, 31, 1>;
 };
+// Errors that a CP, its CQ and (of a stream) its PQ raise.
+struct CpErrors {
+  using CQF_RD_ERR = Field<uint32_t, 1, 1>;
+  using CP_RD_ERR = Field<uint32_t, 2, 1>;
+  using CP_UNDEF_CMD_ERR = Field<uint32_t, 3, 1>;
+  using CP_STOP_OP = Field<uint32_t, 4, 1>;
+  using CP_MSG_WR_ERR = Field<uint32_t, 5, 1>;
+  using CP_WREG_ERR = Field<uint32_t, 6, 1>;
+  using CP_FENCE0_OVF_ERR = Field<uint32_t, 8, 1>;
+  using CP_FENCE1_OVF_ERR = Field<uint32_t, 9, 1>;
+  using CP_FENCE2_OVF_ERR = Field<uint32_t, 10, 1>;
+  using CP_FENCE3_OVF_ERR = Field<uint32_t, 11, 1>;
+  using CP_FENCE0_UDF_ERR = Field<uint32_t, 12, 1>;
+  using CP_FENCE1_UDF_ERR = Field<uint32_t, 13, 1>;
+  using CP_FENCE2_UDF_ERR = Field<uint32_t, 14, 1>;
+  using CP_FENCE3_UDF_ERR = Field<uint32_t, 15, 1>;
+};
+struct StreamErrors : CpErrors {
+  using PQF_RD_ERR = Field<uint32_t, 0, 1>;
+};
 // Errors of streams 0 to 3; the lower CP has GLBL_STS1_4.
-struct GLBL_STS1 : Register<0x40, 4> {
-  using PQF_RD_ERR = Field<uint32_t, 0, 1>;
-  using CQF_RD_ERR = Field<uint32_t, 1, 1>;
-  using CP_RD_ERR = Field<uint32_t, 2, 1>;
-  using CP_UNDEF_CMD_ERR = Field<uint32_t, 3, 1>;
-  using CP_STOP_OP = Field<uint32_t, 4, 1>;
-  using CP_MSG_WR_ERR = Field<uint32_t, 5, 1>;
-  using CP_WREG_ERR = Field<uint32_t, 6, 1>;
-  using CP_FENCE0_OVF_ERR = Field<uint32_t, 8, 1>;
-  using CP_FENCE1_OVF_ERR = Field<uint32_t, 9, 1>;
-  using CP_FENCE2_OVF_ERR = Field<uint32_t, 10, 1>;
-  using CP_FENCE3_OVF_ERR = Field<uint32_t, 11, 1>;
-  using CP_FENCE0_UDF_ERR = Field<uint32_t, 12, 1>;
-  using CP_FENCE1_UDF_ERR = Field<uint32_t, 13, 1>;
-  using CP_FENCE2_UDF_ERR = Field<uint32_t, 14, 1>;
-  using CP_FENCE3_UDF_ERR = Field<uint32_t, 15, 1>;
-};
-struct GLBL_STS1_4 : Register<0x50> {
-  using CQF_RD_ERR = Field<uint32_t, 1, 1>;
-  using CP_RD_ERR = Field<uint32_t, 2, 1>;
-  using CP_UNDEF_CMD_ERR = Field<uint32_t, 3, 1>;
-  using CP_STOP_OP = Field<uint32_t, 4, 1>;
-  using CP_MSG_WR_ERR = Field<uint32_t, 5, 1>;
-  using CP_WREG_ERR = Field<uint32_t, 6, 1>;
-  using CP_FENCE0_OVF_ERR = Field<uint32_t, 8, 1>;
-  using CP_FENCE1_OVF_ERR = Field<uint32_t, 9, 1>;
-  using CP_FENCE2_OVF_ERR = Field<uint32_t, 10, 1>;
-  using CP_FENCE3_OVF_ERR = Field<uint32_t, 11, 1>;
-  using CP_FENCE0_UDF_ERR = Field<uint32_t, 12, 1>;
-  using CP_FENCE1_UDF_ERR = Field<uint32_t, 13, 1>;
-  using CP_FENCE2_UDF_ERR = Field<uint32_t, 14, 1>;
-  using CP_FENCE3_UDF_ERR = Field<uint32_t, 15, 1>;
-};
-struct GLBL_MSG_EN : Register<0x54, 4> {
-  using PQF_RD_ERR = Field<uint32_t, 0, 1>;
-  using CQF_RD_ERR = Field<uint32_t, 1, 1>;
-  using CP_RD_ERR = Field<uint32_t, 2, 1>;
-  using CP_UNDEF_CMD_ERR = Field<uint32_t, 3, 1>;
-  using CP_STOP_OP = Field<uint32_t, 4, 1>;
-  using CP_MSG_WR_ERR = Field<uint32_t, 5, 1>;
-  using CP_WREG_ERR = Field<uint32_t, 6, 1>;
-  using CP_FENCE0_OVF_ERR = Field<uint32_t, 8, 1>;
-  using CP_FENCE1_OVF_ERR = Field<uint32_t, 9, 1>;
-  using CP_FENCE2_OVF_ERR = Field<uint32_t, 10, 1>;
-  using CP_FENCE3_OVF_ERR = Field<uint32_t, 11, 1>;
-  using CP_FENCE0_UDF_ERR = Field<uint32_t, 12, 1>;
-  using CP_FENCE1_UDF_ERR = Field<uint32_t, 13, 1>;
-  using CP_FENCE2_UDF_ERR = Field<uint32_t, 14, 1>;
-  using CP_FENCE3_UDF_ERR = Field<uint32_t, 15, 1>;
-};
-struct GLBL_MSG_EN_4 : Register<0x68> {
-  using CQF_RD_ERR = Field<uint32_t, 1, 1>;
-  using CP_RD_ERR = Field<uint32_t, 2, 1>;
-  using CP_UNDEF_CMD_ERR = Field<uint32_t, 3, 1>;
-  using CP_STOP_OP = Field<uint32_t, 4, 1>;
-  using CP_MSG_WR_ERR = Field<uint32_t, 5, 1>;
-  using CP_WREG_ERR = Field<uint32_t, 6, 1>;
-  using CP_FENCE0_OVF_ERR = Field<uint32_t, 8, 1>;
-  using CP_FENCE1_OVF_ERR = Field<uint32_t, 9, 1>;
-  using CP_FENCE2_OVF_ERR = Field<uint32_t, 10, 1>;
-  using CP_FENCE3_OVF_ERR = Field<uint32_t, 11, 1>;
-  using CP_FENCE0_UDF_ERR = Field<uint32_t, 12, 1>;
-  using CP_FENCE1_UDF_ERR = Field<uint32_t, 13, 1>;
-  using CP_FENCE2_UDF_ERR = Field<uint32_t, 14, 1>;
-  using CP_FENCE3_UDF_ERR = Field<uint32_t, 15, 1>;
-};
+struct GLBL_STS1 : Register<0x40, 4>, StreamErrors {};
+struct GLBL_STS1_4 : Register<0x50>, CpErrors {};
+// Which errors send a message, the same bits.
+struct GLBL_MSG_EN : Register<0x54, 4>, StreamErrors {};
+struct GLBL_MSG_EN_4 : Register<0x68>, CpErrors {};
 struct PQ_BASE_LO : Register<0x70, 4> {};
 struct PQ_BASE_HI : Register<0x80, 4> {};
 struct PQ_SIZE : Register<0x90, 4> {};  // log2 of the entries
-struct PQ_PI : Register<0xa0, 4> {
-};  // counts to twice the length: the bit above the index is the wrap; writing it is the doorbell
+// Counts to twice the length: the bit above the index is the wrap. Writing it is the doorbell.
+struct PQ_PI : Register<0xa0, 4> {};
 struct PQ_CI : Register<0xb0, 4> {};
 struct PQ_CFG1 : Register<0xd0, 4> {
   using CREDIT_LIM = Field<uint32_t, 0, 16>;
@@ -185,8 +143,8 @@ struct CP_MSG_BASE2_ADDR_LO : Register<0x278, 5> {};
 struct CP_MSG_BASE2_ADDR_HI : Register<0x28c, 5> {};
 struct CP_MSG_BASE3_ADDR_LO : Register<0x2a0, 5> {};
 struct CP_MSG_BASE3_ADDR_HI : Register<0x2b4, 5> {};
-struct CP_LDMA_TSIZE_OFFSET : Register<0x2c8, 5> {
-};  // where CP_DMA and LIN_DMA write, as WREG offsets; the kernel sets them, see kCqPtrLo4Wreg
+// Where CP_DMA and LIN_DMA write, as WREG offsets. The kernel sets them: see kCqPtrLo4Wreg.
+struct CP_LDMA_TSIZE_OFFSET : Register<0x2c8, 5> {};
 struct CP_LDMA_SRC_BASE_LO_OFFSET : Register<0x2e0, 5> {};
 struct CP_LDMA_DST_BASE_LO_OFFSET : Register<0x2f4, 5> {};
 // Writing v adds v to the counter of fence 0 of that CP.
@@ -294,10 +252,25 @@ struct GLBL_ERR_ADDR_LO : Register<0xcd0> {};
 struct GLBL_ERR_ADDR_HI : Register<0xcd4> {};
 struct GLBL_ERR_WDATA : Register<0xcd8> {};
 
-constexpr uint32_t CpFenceRdata(int fence, int cp) { return 0x308 + 0x14 * fence + 4 * cp; }
-constexpr uint32_t CpFenceCnt(int fence, int cp) { return 0x358 + 0x14 * fence + 4 * cp; }
-constexpr uint32_t CpMsgBaseAddrLo(int base, int cp) { return 0x228 + 0x28 * base + 4 * cp; }
-constexpr uint32_t CpMsgBaseAddrHi(int base, int cp) { return 0x23c + 0x28 * base + 4 * cp; }
+// The same by number of the fence or base.
+constexpr uint32_t CpFenceRdata(int fence, int cp) {
+  return CP_FENCE0_RDATA::At(cp) + (CP_FENCE1_RDATA::kOffset - CP_FENCE0_RDATA::kOffset) * fence;
+}
+constexpr uint32_t CpFenceCnt(int fence, int cp) {
+  return CP_FENCE0_CNT::At(cp) + (CP_FENCE1_CNT::kOffset - CP_FENCE0_CNT::kOffset) * fence;
+}
+constexpr uint32_t CpMsgBaseAddrLo(int base, int cp) {
+  return CP_MSG_BASE0_ADDR_LO::At(cp) +
+         (CP_MSG_BASE1_ADDR_LO::kOffset - CP_MSG_BASE0_ADDR_LO::kOffset) * base;
+}
+constexpr uint32_t CpMsgBaseAddrHi(int base, int cp) {
+  return CP_MSG_BASE0_ADDR_HI::At(cp) +
+         (CP_MSG_BASE1_ADDR_HI::kOffset - CP_MSG_BASE0_ADDR_HI::kOffset) * base;
+}
+static_assert(CpFenceRdata(3, 0) == CP_FENCE3_RDATA::kOffset);
+static_assert(CpFenceCnt(3, 0) == CP_FENCE3_CNT::kOffset);
+static_assert(CpMsgBaseAddrLo(3, 0) == CP_MSG_BASE3_ADDR_LO::kOffset);
+static_assert(CpMsgBaseAddrHi(3, 0) == CP_MSG_BASE3_ADDR_HI::kOffset);
 
 // What the kernel writes to CP_LDMA_SRC_BASE_LO_OFFSET of TPC, MME and DMA alike, so that CP_DMA
 // feeds CQ 4.
