@@ -1,13 +1,15 @@
-// The machine's memory: DRAM, SRAM and mapped host memory behind one device address space, in place in sparse host memory reserved at the chip's real size (pages
-// appear when touched). Keeps page versions for caches of derived data.
+// The machine's memory: DRAM, SRAM and mapped host memory behind one device address space, in place
+// in sparse host memory reserved at the chip's real size (pages appear when touched, filled with
+// zeros). Keeps page versions for caches of derived data. Not thread-safe.
 #ifndef SIMULATOR_ENGINE_ADDRESS_SPACE_H_
 #define SIMULATOR_ENGINE_ADDRESS_SPACE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hal/chip.pb.h"
 #include "simulator/functional/access.h"
@@ -21,29 +23,52 @@ class MachineMemory final : public AddressSpace {
   // ResourceExhausted when the host refuses the reservation.
   static absl::StatusOr<std::unique_ptr<MachineMemory>> Create(const hal::Chip& chip);
   ~MachineMemory() override;
+  MachineMemory(const MachineMemory&) = delete;
+  MachineMemory& operator=(const MachineMemory&) = delete;
 
-  absl::StatusOr<std::byte*> Resolve(DeviceAddress address, uint64_t bytes) override;
+  // OutOfRange, with the address, unless all bytes lie in one region or one host mapping.
+  absl::StatusOr<std::byte*> Resolve(DeviceAddress address, uint64_t bytes) override {
+    const uint64_t offset = address.value() - dram_.base;
+    if (offset < dram_.bytes && bytes <= dram_.bytes - offset) return dram_.host + offset;
+    return ResolveElsewhere(address, bytes);
+  }
+  // Never 0 for the chip's own memory, always 0 for host memory, which others write at will, and
+  // for addresses that nothing is at.
   uint64_t PageVersion(DeviceAddress address) const override;
   // Marks [address, address + bytes) written.
   void Touch(DeviceAddress address, uint64_t bytes);
   absl::StatusOr<Region> RegionOf(DeviceAddress address) const;
 
-  // Host mappings: a device view of [host, host + bytes), at an address whose low 12 bits are the host pointer's and which depends on the order of
-  // mappings only. UnmapHost: NotFound unless it is the address of a mapping.
+  // Host mappings: a device view of [host, host + bytes), at an address whose low 12 bits are the
+  // host pointer's and which depends on the order and the sizes of mappings only. The memory stays
+  // the caller's. UnmapHost: NotFound unless it is the address of a mapping.
   absl::StatusOr<DeviceAddress> MapHost(void* host, uint64_t bytes);
   absl::Status UnmapHost(DeviceAddress address);
 
  private:
+  // The chip's own memory of one kind: contents, and the version of each page.
+  struct Block {
+    uint64_t base = 0;
+    uint64_t bytes = 0;
+    std::byte* host = nullptr;
+    uint64_t* versions = nullptr;  // one less than PageVersion()
+
+    absl::Status Reserve(const char* what);
+    void Release();
+    bool Touch(uint64_t address, uint64_t count, uint64_t version);
+  };
   struct Mapping {
     std::byte* host;
     uint64_t bytes;
   };
   explicit MachineMemory(const hal::Chip& chip);
+  absl::StatusOr<std::byte*> ResolveElsewhere(DeviceAddress address, uint64_t bytes);
+  // The mapping that holds the address, or mappings_.end().
+  std::map<uint64_t, Mapping>::const_iterator FindMapping(uint64_t address) const;
 
-  uint64_t dram_base_, dram_bytes_, sram_base_, sram_bytes_, host_begin_, host_end_, next_host_;
-  std::byte* dram_ = nullptr;
-  std::byte* sram_ = nullptr;
-  std::vector<uint32_t> dram_versions_, sram_versions_;
+  Block dram_, sram_;
+  uint64_t host_begin_, host_end_, next_host_;
+  uint64_t last_version_ = 0;
   std::map<uint64_t, Mapping> mappings_;
 };
 
