@@ -1,0 +1,95 @@
+// What has no lowering runs on the CPU: counted, ruled by PT_HPU_PLACE_ON_CPU, and an error while a graph is captured.
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+#include <string>
+
+#include <ATen/native/CPUFallback.h>
+#include <Python.h>
+#include <frameobject.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "python/native/device.h"
+#include "python/native/lowering.h"
+#include "python/native/tensor.h"
+
+namespace openhpu::python {
+namespace {
+
+std::mutex counts_mutex;
+std::map<std::string, uint64_t>& Counts() {
+  static auto* counts = new std::map<std::string, uint64_t>;
+  return *counts;
+}
+
+// PT_HPU_PLACE_ON_CPU: empty allows every op, "none" no op, else a comma-separated list of the ops that may run on the CPU.
+bool MayFallBack(const std::string& op) {
+  const char* value = std::getenv("PT_HPU_PLACE_ON_CPU");
+  if (value == nullptr || *value == '\0') return true;
+  if (std::string_view(value) == "none") return false;
+  const std::vector<std::string> listed = absl::StrSplit(value, ',', absl::SkipWhitespace());
+  return std::find(listed.begin(), listed.end(), op) != listed.end();
+}
+
+// A write through the CPU copy of these would be lost: in-place ops on tensor lists, and ops whose result is a view of an argument.
+bool LosesWrites(const c10::FunctionSchema& schema) {
+  for (const c10::Argument& argument : schema.arguments()) {
+    if (argument.alias_info() != nullptr && argument.alias_info()->isWrite() && argument.type()->kind() == c10::TypeKind::ListType) return true;
+  }
+  for (const c10::Argument& result : schema.returns()) {
+    if (result.alias_info() != nullptr && !result.alias_info()->isWrite()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string UserLine() {
+  if (!Py_IsInitialized() || !PyGILState_Check()) return "";
+  std::string line;
+  PyFrameObject* frame = PyThreadState_GetFrame(PyThreadState_Get());
+  while (frame != nullptr) {
+    PyCodeObject* code = PyFrame_GetCode(frame);
+    const char* file = PyUnicode_AsUTF8(code->co_filename);
+    const std::string name = file != nullptr ? file : "";
+    Py_DECREF(code);
+    if (!absl::StrContains(name, "/torch/") && !absl::StrContains(name, "/habana_frameworks/") && !absl::StrContains(name, "/torchvision/")) {
+      line = absl::StrCat(name.substr(name.rfind('/') + 1), ":", PyFrame_GetLineNumber(frame));
+      Py_DECREF(frame);
+      break;
+    }
+    PyFrameObject* back = PyFrame_GetBack(frame);
+    Py_DECREF(frame);
+    frame = back;
+  }
+  return line;
+}
+
+std::map<std::string, uint64_t> FallbackCounts() {
+  std::lock_guard lock(counts_mutex);
+  return Counts();
+}
+
+void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+  const std::string name = absl::StrCat(op.schema().name(), op.schema().overload_name().empty() ? "" : ".", op.schema().overload_name());
+  const std::string base = op.schema().name().substr(op.schema().name().rfind(':') + 1);
+  TORCH_CHECK_NOT_IMPLEMENTED(!LosesWrites(op.schema()), name,
+                              " is not supported on hpu: run on the CPU, its writes through views or lists would be lost");
+  if (Device::IsOpen()) {
+    Device* device = ValueOrThrow(Device::Get());
+    std::lock_guard lock(device->mutex());
+    TORCH_CHECK(!device->current_recorder().capturing(), name, " is not supported during HPU Graph capturing (", UserLine(),
+                "): it has no hpu kernel, and cpu fallback is not supported during hpu graph capturing");
+  }
+  TORCH_CHECK(MayFallBack(base), name, " (", UserLine(), ") has no hpu kernel, and PT_HPU_PLACE_ON_CPU=", std::getenv("PT_HPU_PLACE_ON_CPU"),
+              " does not allow it on the CPU");
+  {
+    std::lock_guard lock(counts_mutex);
+    ++Counts()[name];
+  }
+  at::native::cpu_fallback(op, stack);
+}
+
+}  // namespace openhpu::python
