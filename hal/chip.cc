@@ -14,6 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/mme.h"
+#include "hal/abi/gaudi/qman.h"
+#include "hal/abi/gaudi/sync_manager.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::hal {
@@ -205,17 +209,29 @@ absl::Status CheckDialect(const Chip& chip) {
   if (chip.dialect() != "gaudi") {
     return Bad("dialect", absl::StrCat("is \"", chip.dialect(), "\", must be \"gaudi\""));
   }
-  CHECK_FIELD(sync().count, v <= 4, "be at most 4");
-  CHECK_FIELD(sync().sobs, v <= 2048, "be at most 2048");
-  CHECK_FIELD(sync().monitors, v <= 512, "be at most 512");
-  CHECK_FIELD(qman().streams, v == 4, "be 4");
-  CHECK_FIELD(dma().count, v <= 8, "be at most 8");
+  using abi::gaudi::kMmeAccumulators;
+  using abi::gaudi::kMmeShadows;
+  using abi::gaudi::kNumDmas;
+  using abi::gaudi::kNumMmePairs;
+  using abi::gaudi::kNumNics;
+  using abi::gaudi::kNumSyncManagers;
+  using abi::gaudi::kNumTpcs;
+  namespace qman = abi::gaudi::qman;
+  namespace sync_manager = abi::gaudi::sync_manager;
+  const auto at_most = [](uint64_t limit) { return absl::StrCat("be at most ", limit); };
+  CHECK_FIELD(sync().count, v <= kNumSyncManagers, at_most(kNumSyncManagers));
+  CHECK_FIELD(sync().sobs, v <= sync_manager::kNumSobs, at_most(sync_manager::kNumSobs));
+  CHECK_FIELD(sync().monitors, v <= sync_manager::kNumMonitors,
+              at_most(sync_manager::kNumMonitors));
+  CHECK_FIELD(qman().streams, v == qman::kNumStreams, absl::StrCat("be ", qman::kNumStreams));
+  CHECK_FIELD(dma().count, v <= kNumDmas, at_most(kNumDmas));
   CHECK_FIELD(dma().host_facing_mask, (v & ~uint64_t{3}) == 0, "name engines 0 and 1 only");
-  CHECK_FIELD(mme().count, v <= 2, "be at most 2");
-  CHECK_FIELD(mme().arrays_per_engine, v == 2, "be 2");
-  CHECK_FIELD(mme().shadow_descriptors, v <= 4, "be at most 4");
-  CHECK_FIELD(tpc().count, v <= 8, "be at most 8");
-  CHECK_FIELD(nic().ports, v <= 10, "be at most 10");
+  CHECK_FIELD(mme().count, v <= kNumMmePairs, at_most(kNumMmePairs));
+  CHECK_FIELD(mme().arrays_per_engine, v == 2, "be 2: one descriptor serves a pair");
+  CHECK_FIELD(mme().shadow_descriptors, v <= kMmeShadows, at_most(kMmeShadows));
+  CHECK_FIELD(mme().accumulators, v <= kMmeAccumulators, at_most(kMmeAccumulators));
+  CHECK_FIELD(tpc().count, v <= kNumTpcs, at_most(kNumTpcs));
+  CHECK_FIELD(nic().ports, v <= kNumNics, at_most(kNumNics));
   return absl::OkStatus();
 }
 

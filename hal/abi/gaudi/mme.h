@@ -123,8 +123,18 @@ struct ARCH_TENSOR_O : Register<0x140> {};
 struct ARCH_AGU_O_LOCAL : Register<0x18c> {};
 struct ARCH_AGU_O_REMOTE : Register<0x1b0> {};
 struct ARCH_DESC : Register<0x1d4> {};
+// Units that work on a descriptor: set when it is started, each cleared when the unit is done.
+struct UnitBits {
+  using AGU_S = Field<uint32_t, 0, 1>;
+  using AGU_L = Field<uint32_t, 1, 1>;
+  using AGU_O = Field<uint32_t, 2, 1>;
+  using AP = Field<uint32_t, 3, 1>;
+  using EU = Field<uint32_t, 4, 1>;
+  using TE_S = Field<uint32_t, 5, 1>;
+  using TE_L = Field<uint32_t, 6, 1>;
+};
 // A shadow is a status word and, 8 bytes on, a descriptor: what a started CMD works from.
-struct SHADOW_STATUS : Register<0x400, kMmeShadows, 0x280> {};
+struct SHADOW_STATUS : Register<0x400, kMmeShadows, 0x280>, UnitBits {};
 struct SHADOW : Register<0x408, kMmeShadows, 0x280> {};
 
 // Words of the descriptor, as offsets in the control block.
@@ -229,16 +239,8 @@ struct DUMMY : Register<0x224> {
   using V = Field<uint32_t, 0, 1>;
 };
 
-// A unit's bit (AGU_S to TE_L) is set when it is started and cleared when it is done. ACCUM_FREE:
-// free accumulators.
-struct ARCH_STATUS : Register<0x0> {
-  using AGU_S = Field<uint32_t, 0, 1>;
-  using AGU_L = Field<uint32_t, 1, 1>;
-  using AGU_O = Field<uint32_t, 2, 1>;
-  using AP = Field<uint32_t, 3, 1>;
-  using EU = Field<uint32_t, 4, 1>;
-  using TE_S = Field<uint32_t, 5, 1>;
-  using TE_L = Field<uint32_t, 6, 1>;
+// ACCUM_FREE: free accumulators.
+struct ARCH_STATUS : Register<0x0>, UnitBits {
   using SB_A_EMPTY = Field<uint32_t, 7, 1>;
   using SB_B_EMPTY = Field<uint32_t, 8, 1>;
   using SM_IDLE = Field<uint32_t, 11, 1>;
