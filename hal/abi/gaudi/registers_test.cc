@@ -141,14 +141,15 @@ std::vector<std::string> RowNames(const std::string& name, const Declared& decla
   }
   const std::string row = Lower(name);
   if (reference.registers.count(row) != 0) return {row};
-  std::vector<std::string> rows;
-  for (uint64_t i = 0; i < declared.count; ++i) {
+  const auto numbered = [&row](uint64_t i) {
     const std::string index = std::to_string(i);
-    const std::regex shadow("^shadow(.*)$");
-    rows.push_back(std::regex_match(row, shadow)
-                       ? std::regex_replace(row, shadow, "shadow_" + index + "$1")
-                       : row + "_" + index);
-  }
+    const std::string prefix = "shadow_";
+    if (row.rfind("shadow", 0) == 0) return prefix + index + row.substr(prefix.size() - 1);
+    return row + "_" + index;
+  };
+  std::vector<std::string> rows;
+  for (uint64_t i = 0; i < declared.count; ++i) rows.push_back(numbered(i));
+  EXPECT_EQ(reference.registers.count(numbered(declared.count)), 0u) << name << " counts too few";
   return rows;
 }
 
