@@ -217,8 +217,8 @@ std::string PerfettoTrace::ToJson() const {
   const std::vector<uint32_t> threads = Threads(events, &further);
   names.insert(names.end(), further.begin(), further.end());
   for (uint32_t id = 0; id < names.size(); ++id) {
-    AppendMeta("thread", names[id].group, absl::StrCat(",\"tid\":", id + 1), names[id].name, id,
-               &json);
+    AppendMeta("thread", names[id].group, absl::StrCat(",\"tid\":", id + 1), names[id].name,
+               names[id].place, &json);
   }
   for (size_t i = 0; i < events.size(); ++i) {
     AppendEvent(*events[i], threads[i], &json);
