@@ -186,15 +186,14 @@ void FlowNetwork::Share() {
     }
     for (Flow& flow : flows_) {
       if (flow.shared) continue;
-      bool full = false;
-      bool blocked = false;
-      for (const Demand& demand : flow.demands) {
-        full |= resources_[demand.resource].level <= level;
-        blocked |= resources_[demand.resource].capacity == 0;
+      const auto full = [&](const Demand& d) { return resources_[d.resource].level <= level; };
+      if (std::none_of(flow.demands.begin(), flow.demands.end(), full)) continue;
+      uint64_t rate = level;
+      if (rate == 0) {
+        // A crowd on a slow resource still moves.
+        const auto open = [&](const Demand& d) { return resources_[d.resource].capacity != 0; };
+        rate = std::all_of(flow.demands.begin(), flow.demands.end(), open) ? 1 : 0;
       }
-      if (!full) continue;
-      // A crowd on a slow resource still moves.
-      const uint64_t rate = level == 0 && !blocked ? 1 : level;
       for (const Demand& demand : flow.demands) {
         Resource& resource = resources_[demand.resource];
         resource.free -= std::min(resource.free, rate * demand.weight);
