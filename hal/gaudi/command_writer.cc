@@ -1,0 +1,225 @@
+#include "hal/gaudi/command_writer.h"
+
+#include <algorithm>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/packets.h"
+#include "hal/abi/gaudi/qman.h"
+#include "hal/abi/gaudi/sync_manager.h"
+#include "hal/base/status_macros.h"
+#include "hal/gaudi/engines.h"
+
+namespace openhpu::hal::gaudi {
+namespace {
+
+namespace abi = ::openhpu::hal::abi::gaudi;
+namespace sync = abi::sync_manager;
+
+// Where the kernel points the bases of MSG_SHORT: 0 at MON_PAY_ADDRL_0, 1 at SOB_OBJ_0, both of the
+// E_N manager.
+constexpr uint32_t kMonitorMessageBase = 0;
+constexpr uint32_t kSobMessageBase = 1;
+constexpr uint32_t kUserFence = 0;  // 2 is the kernel's
+
+constexpr uint32_t MonitorOffset(uint32_t register_offset) {
+  return register_offset - sync::MON_PAY_ADDRL::kOffset;
+}
+
+uint64_t SobBase() { return abi::SyncManagerObjsBase(abi::kEastNorth) + sync::SOB_OBJ::kOffset; }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CommandWriter>> GaudiCommandWriter::Create(const Chip& chip,
+                                                                          Engine engine,
+                                                                          Role role) {
+  ASSIGN_OR_RETURN(std::string name, EngineName(chip, engine));
+  ASSIGN_OR_RETURN(const uint64_t qman, QmanBaseOf(chip, engine));
+  if ((role == Role::kExternal) != (engine.kind == EngineKind::kHostDma)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": external commands are for host DMA engines, and they take no other"));
+  }
+  if (chip.sync().user_manager().value() != abi::kEastNorth) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sync.user_manager = ", chip.sync().user_manager().value(),
+                     ": every queue reaches manager 3 (E_N) only"));
+  }
+  return std::unique_ptr<CommandWriter>(
+      new GaudiCommandWriter(chip, engine, role, std::move(name), qman));
+}
+
+absl::Status GaudiCommandWriter::Require(const char* call, bool allowed) const {
+  if (allowed) return absl::OkStatus();
+  const char* role = role_ == Role::kExternal ? "an external buffer"
+                     : role_ == Role::kUpper  ? "an upper buffer"
+                                              : "a body";
+  return absl::FailedPreconditionError(absl::StrCat(name_, ": ", role, " has no ", call));
+}
+
+absl::Status GaudiCommandWriter::RequireBody(const char* call, EngineKind kind) const {
+  return Require(call, role_ == Role::kBody && engine_.kind == kind);
+}
+
+absl::Status GaudiCommandWriter::CheckSob(Sob sob, uint32_t count) const {
+  const uint64_t sobs = chip_.sync().sobs().value();
+  if (uint64_t{sob.index} + count <= sobs) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name_, ": sync object ", sob.index, " of a bank in a manager of ", sobs));
+}
+
+void GaudiCommandWriter::RelocateSob(uint32_t low_word, Sob sob) {
+  Relocation where;
+  where.word = low_word;
+  where.kind = RelocationKind::kSobBase;
+  where.scale = 4;
+  where.addend = (SobBase() & 0xFFFFFFFF) + uint64_t{4} * sob.index;
+  packets_.Add(where);
+}
+
+absl::Status GaudiCommandWriter::SetUpMonitors(uint32_t first, uint32_t count) {
+  RETURN_IF_ERROR(Require("SetUpMonitors", role_ != Role::kBody));
+  const uint64_t monitors = chip_.sync().monitors().value();
+  if (uint64_t{first} + count > monitors) {
+    return absl::InvalidArgumentError(absl::StrCat(name_, ": monitors ", first, " to ",
+                                                   uint64_t{first} + count, " of a manager of ",
+                                                   monitors));
+  }
+  const uint64_t fence = qman_ + abi::qman::CpFenceRdata(kUserFence, 0);
+  const auto message = [this](uint32_t reg, uint32_t monitor, uint32_t value) {
+    return packets_.Message(kMonitorMessageBase, RelocationKind::kMonitorBase, MonitorOffset(reg),
+                            monitor, value, {});
+  };
+  for (uint32_t i = first; i < first + count; ++i) {
+    Relocation stream;  // the fence counter of the stream that runs this
+    stream.word = message(sync::MON_PAY_ADDRL::kOffset, i, 0);
+    stream.kind = RelocationKind::kStream;
+    stream.scale = 4;
+    stream.addend = fence & 0xFFFFFFFF;
+    packets_.Add(stream);
+    message(sync::MON_PAY_ADDRH::kOffset, i, static_cast<uint32_t>(fence >> 32));
+    message(sync::MON_PAY_DATA::kOffset, i, 1);
+  }
+  monitors_begin_ = first;
+  monitors_end_ = first + count;
+  return absl::OkStatus();
+}
+
+absl::Status GaudiCommandWriter::Await(absl::Span<const SyncCondition> conditions,
+                                       uint32_t first_monitor) {
+  RETURN_IF_ERROR(Require("Await", role_ != Role::kBody));
+  if (conditions.empty()) return absl::OkStatus();
+  if (first_monitor < monitors_begin_ || first_monitor + conditions.size() > monitors_end_) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        name_, ": Await on monitors ", first_monitor, " to ", first_monitor + conditions.size(),
+        "; set up are ", monitors_begin_, " to ", monitors_end_));
+  }
+  for (size_t i = 0; i < conditions.size(); ++i) {
+    const SyncCondition& condition = conditions[i];
+    const auto bad = [&](const char* field, uint32_t value) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name_, ": Await condition ", i, ": ", field, " = ", value));
+    };
+    if (condition.value == 0 || condition.value > sync::kMaxSobValue) {
+      return bad("value", condition.value);
+    }
+    if (condition.watch == 0) return bad("watch", condition.watch);
+    if (condition.group >= chip_.sync().sobs().value() / sync::kSobsPerGroup) {
+      return bad("group", condition.group);
+    }
+    uint32_t arm = sync::MON_ARM::MASK::Set(0, ~uint32_t{condition.watch} & 0xFF);
+    arm = sync::MON_ARM::SOD::Set(arm, condition.value);
+    Relocation group;
+    group.word = packets_.Message(
+        kMonitorMessageBase, RelocationKind::kMonitorBase, MonitorOffset(sync::MON_ARM::kOffset),
+        first_monitor + static_cast<uint32_t>(i), arm, Barriers{false, true, true});
+    group.kind = RelocationKind::kSobBase;
+    group.lsb = sync::MON_ARM::SID::kLsb;
+    group.width = sync::MON_ARM::SID::kWidth;
+    group.shift = 3;
+    group.addend = uint64_t{sync::kSobsPerGroup} * condition.group;
+    packets_.Add(group);
+  }
+  // A fence takes off at most 15 at a time.
+  for (size_t left = conditions.size(); left > 0;) {
+    const uint32_t step =
+        static_cast<uint32_t>(std::min<size_t>(left, abi::PacketFence::DEC_VAL::kMax));
+    abi::PacketFence fence;
+    fence.cfg = abi::PacketFence::DEC_VAL::Set(fence.cfg, step);
+    fence.cfg = abi::PacketFence::TARGET_VAL::Set(fence.cfg, step);
+    fence.cfg = abi::PacketFence::ID::Set(fence.cfg, kUserFence);
+    packets_.Append(fence);
+    left -= step;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GaudiCommandWriter::WriteSob(const char* call, Sob sob, uint32_t message,
+                                          bool after_engine) {
+  RETURN_IF_ERROR(CheckSob(sob, 1));
+  if (sync::SOB_OBJ::VAL::Get(message) != (message & ~sync::SOB_OBJ::INC::kMask)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        name_, ": ", call, ": value ", message & ~sync::SOB_OBJ::INC::kMask, " has over 15 bits"));
+  }
+  packets_.Message(kSobMessageBase, RelocationKind::kSobBase, 0, sob.index, message,
+                   Barriers{after_engine, true, true});
+  return absl::OkStatus();
+}
+
+absl::Status GaudiCommandWriter::SetSob(Sob sob, uint32_t value, bool after_engine) {
+  if (value > sync::kMaxSobValue) {
+    return absl::InvalidArgumentError(absl::StrCat(name_, ": SetSob: value ", value));
+  }
+  return WriteSob("SetSob", sob, sync::SobSet(value), after_engine);
+}
+
+absl::Status GaudiCommandWriter::AddSob(Sob sob, uint32_t value, bool after_engine) {
+  if (value > sync::kMaxSobValue) {
+    return absl::InvalidArgumentError(absl::StrCat(name_, ": AddSob: value ", value));
+  }
+  return WriteSob("AddSob", sob, sync::SobAdd(value), after_engine);
+}
+
+absl::Status GaudiCommandWriter::Run(SymbolicAddress body, uint32_t bytes) {
+  RETURN_IF_ERROR(Require("Run", role_ == Role::kUpper));
+  if (bytes == 0 || bytes % 8 != 0 || body.offset % 8 != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name_, ": Run of ", bytes, " bytes at ", body.offset, " of a body"));
+  }
+  abi::PacketCpDma run;
+  run.tsize = bytes;
+  const uint32_t word = packets_.Append(run);
+  packets_.RelocateAddress(word + 2, word + 3, body);
+  abi::PacketArbPoint release;
+  release.cfg = abi::PacketArbPoint::RLS::Set(release.cfg, 1);
+  packets_.Append(release);
+  return absl::OkStatus();
+}
+
+absl::Status GaudiCommandWriter::HostCopy(SymbolicAddress source, SymbolicAddress destination,
+                                          uint64_t bytes) {
+  RETURN_IF_ERROR(Require("HostCopy", role_ == Role::kExternal));
+  if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(name_, ": HostCopy of 0 bytes"));
+  WriteLinear(source, destination, bytes, std::nullopt);
+  return absl::OkStatus();
+}
+
+absl::Status GaudiCommandWriter::Timestamp(SymbolicAddress destination) {
+  RETURN_IF_ERROR(Require("Timestamp", role_ == Role::kExternal));
+  abi::PacketMsgLong packet;
+  packet.ctl =
+      abi::PacketMsgLong::OP::Set(packet.ctl, static_cast<uint32_t>(abi::MessageOp::kTimestamp));
+  packet.ctl = abi::Ctl::ENG_BARRIER::Set(packet.ctl, 1);
+  packet.ctl = abi::Ctl::MSG_BARRIER::Set(packet.ctl, 1);
+  const uint32_t word = packets_.Append(packet);
+  packets_.RelocateAddress(word + 2, word + 3, destination);
+  return absl::OkStatus();
+}
+
+CommandBlob GaudiCommandWriter::Take() {
+  monitors_begin_ = monitors_end_ = 0;
+  caches_invalidated_ = false;
+  return packets_.Take();
+}
+
+}  // namespace openhpu::hal::gaudi

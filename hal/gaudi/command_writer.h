@@ -1,0 +1,71 @@
+// Gaudi's dialect of hal/command_writer.h.
+#ifndef HAL_GAUDI_COMMAND_WRITER_H_
+#define HAL_GAUDI_COMMAND_WRITER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "hal/command_writer.h"
+#include "hal/commands.h"
+#include "hal/gaudi/mme_lowering.h"
+#include "hal/gaudi/packet_writer.h"
+
+namespace openhpu::hal::gaudi {
+
+class GaudiCommandWriter final : public CommandWriter {
+ public:
+  // As CommandWriter::Create, for a chip of this dialect.
+  static absl::StatusOr<std::unique_ptr<CommandWriter>> Create(const Chip& chip, Engine engine,
+                                                               Role role);
+
+  absl::Status SetUpMonitors(uint32_t first, uint32_t count) override;
+  absl::Status Await(absl::Span<const SyncCondition> conditions, uint32_t first_monitor) override;
+  absl::Status SetSob(Sob sob, uint32_t value, bool after_engine) override;
+  absl::Status AddSob(Sob sob, uint32_t value, bool after_engine) override;
+  absl::Status Run(SymbolicAddress body, uint32_t bytes) override;
+  absl::Status HostCopy(SymbolicAddress source, SymbolicAddress destination,
+                        uint64_t bytes) override;
+  absl::Status Timestamp(SymbolicAddress destination) override;
+  absl::Status Dma(const DmaCopy& command, std::optional<Sob> signal) override;
+  absl::Status Dma(const DmaFill& command, std::optional<Sob> signal) override;
+  absl::Status Mme(const MmeGemm& command, std::optional<Sob> signal) override;
+  absl::Status Mme(const MmeConvolution& command, std::optional<Sob> signal) override;
+  absl::Status Tpc(const TpcBox& command, std::optional<Sob> signal) override;
+  uint32_t size() const override { return packets_.bytes(); }
+  CommandBlob Take() override;
+
+ private:
+  GaudiCommandWriter(const Chip& chip, Engine engine, Role role, std::string name, uint64_t qman)
+      : chip_(chip), engine_(engine), role_(role), name_(std::move(name)), qman_(qman) {}
+
+  absl::Status Require(const char* call, bool allowed) const;
+  absl::Status RequireBody(const char* call, EngineKind kind) const;
+  absl::Status CheckSob(Sob sob, uint32_t count) const;
+  absl::Status WriteSob(const char* call, Sob sob, uint32_t message, bool after_engine);
+  // The two words of a sob's address; low_word is relocated, the high half is constant.
+  void RelocateSob(uint32_t low_word, Sob sob);
+  void WriteLinear(SymbolicAddress source, SymbolicAddress destination, uint64_t bytes,
+                   std::optional<Sob> signal);
+  void WriteCompletion(Sob sob);
+  void WriteDescriptors(const std::vector<MmePart>& parts, SymbolicAddress s, SymbolicAddress l,
+                        SymbolicAddress o, std::optional<Sob> signal);
+
+  const Chip& chip_;  // outlives the writer
+  const Engine engine_;
+  const Role role_;
+  const std::string name_;  // "TPC3", for errors
+  const uint64_t qman_;     // address of the queue manager
+  PacketWriter packets_;
+  uint32_t monitors_begin_ = 0, monitors_end_ = 0;  // those set up
+  bool caches_invalidated_ = false;
+};
+
+}  // namespace openhpu::hal::gaudi
+
+#endif  // HAL_GAUDI_COMMAND_WRITER_H_

@@ -1,0 +1,71 @@
+#include "hal/gaudi/packet_writer.h"
+
+#include <utility>
+
+namespace openhpu::hal::gaudi {
+namespace {
+
+namespace abi = ::openhpu::hal::abi::gaudi;
+
+uint32_t WithBarriers(uint32_t ctl, Barriers barriers) {
+  if (barriers.engine) ctl = abi::Ctl::ENG_BARRIER::Set(ctl, 1);
+  if (barriers.registers) ctl = abi::Ctl::REG_BARRIER::Set(ctl, 1);
+  if (barriers.messages) ctl = abi::Ctl::MSG_BARRIER::Set(ctl, 1);
+  return ctl;
+}
+
+}  // namespace
+
+uint32_t PacketWriter::WriteRegister(uint32_t reg_offset, uint32_t value, Barriers barriers) {
+  abi::PacketWreg32 packet;
+  packet.value = value;
+  packet.ctl = WithBarriers(abi::PacketWreg32::REG_OFFSET::Set(packet.ctl, reg_offset), barriers);
+  return Append(packet);
+}
+
+void PacketWriter::BeginBulk(uint32_t reg_offset, uint32_t words) {
+  abi::PacketWregBulk packet;
+  packet.size = abi::PacketWregBulk::SIZE64::Set(0, words / 2);
+  packet.ctl = abi::PacketWregBulk::REG_OFFSET::Set(packet.ctl, reg_offset);
+  Append(packet);
+}
+
+uint32_t PacketWriter::Message(uint32_t base, RelocationKind bank, uint32_t offset, uint32_t index,
+                               uint32_t value, Barriers barriers) {
+  abi::PacketMsgShort packet;
+  packet.value = value;
+  packet.ctl = WithBarriers(abi::PacketMsgShort::BASE::Set(packet.ctl, base), barriers);
+  const uint32_t word = Append(packet);
+  Relocation where;
+  where.word = word + 1;
+  where.kind = bank;
+  where.lsb = abi::PacketMsgShort::MSG_ADDR_OFFSET::kLsb;
+  where.width = abi::PacketMsgShort::MSG_ADDR_OFFSET::kWidth;
+  where.scale = 4;
+  where.addend = offset + uint64_t{4} * index;
+  Add(where);
+  return word;
+}
+
+void PacketWriter::RelocateAddress(uint32_t low_word, uint32_t high_word, SymbolicAddress address) {
+  Relocation half;
+  half.symbol = address.symbol;
+  half.addend = address.offset;
+  half.word = low_word;
+  Add(half);
+  half.word = high_word;
+  half.shift = 32;
+  Add(half);
+}
+
+CommandBlob PacketWriter::Take() {
+  CommandBlob blob;
+  blob.bytes.resize(4 * words_.size());
+  if (!words_.empty()) std::memcpy(blob.bytes.data(), words_.data(), blob.bytes.size());
+  blob.relocations = std::move(relocations_);
+  words_.clear();
+  relocations_.clear();
+  return blob;
+}
+
+}  // namespace openhpu::hal::gaudi
