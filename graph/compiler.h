@@ -1,4 +1,5 @@
-// The compiler: a graph for a chip becomes a recipe. Front: graph -> plan (graph/front/). Back: plan -> program (graph/back/).
+// The compiler: a graph for a chip becomes a recipe. Front: graph -> plan (graph/front/). Back:
+// plan -> program (graph/back/).
 #ifndef GRAPH_COMPILER_H_
 #define GRAPH_COMPILER_H_
 
@@ -16,13 +17,14 @@
 namespace openhpu::graph {
 
 struct CompileOptions {
-  bool fuse = true;            // element-wise chains into one kernel
-  bool layout = true;          // let temps take the layout that the MME wants
-  bool prepare = true;         // keep what derives from weights alone
-  bool drop_dead = true;       // nodes whose results nobody reads
+  bool fuse = true;       // element-wise chains into one kernel
+  bool layout = true;     // let temps take the layout that the MME wants
+  bool prepare = true;    // keep what derives from weights alone
+  bool drop_dead = true;  // nodes whose results nobody reads
 };
 
-// A binding of a program: a bound buffer of the graph, or a prepared constant (index into Recipe::prepared).
+// A binding of a program: a bound buffer of the graph, or a prepared constant (index into
+// Recipe::prepared).
 struct RecipeBinding {
   bool prepared = false;
   uint32_t index = 0;  // BufferId, or prepared constant
@@ -53,12 +55,15 @@ struct FrontResult {
   std::vector<RecipeBinding> main_bindings, prepare_bindings;
   std::vector<PreparedConstant> prepared;
 };
-absl::StatusOr<FrontResult> PlanGraph(const Graph& graph, const hal::Chip& chip, const CompileOptions& options);
+absl::StatusOr<FrontResult> PlanGraph(const Graph& graph, const hal::Chip& chip,
+                                      const CompileOptions& options);
 
-// The back: splits steps over the engines, inserts sync (waits reduced transitively; reset epochs where counts would pass 32,767), writes the packets.
+// The back: splits steps over the engines, inserts sync (waits reduced transitively; reset epochs
+// where counts would pass 32,767), writes the packets.
 absl::StatusOr<runtime::Program> BuildProgram(const Plan& plan, const hal::Chip& chip);
 
-absl::StatusOr<Recipe> Compile(const Graph& graph, const hal::Chip& chip, const CompileOptions& options = {});
+absl::StatusOr<Recipe> Compile(const Graph& graph, const hal::Chip& chip,
+                               const CompileOptions& options = {});
 
 }  // namespace openhpu::graph
 

@@ -1,5 +1,7 @@
-// One declaration an op: what it is called, what it takes, how its result's shape follows, and how it becomes engine work. All declarations are in graph/ops/, one
-// file a family; an op's name finds it with grep. The ATen operators that an op serves are named here too (`aten`), as data: torch is known in python/native alone.
+// One declaration an op: what it is called, what it takes, how its result's shape follows, and how
+// it becomes engine work. All declarations are in graph/ops/, one file a family; an op's name finds
+// it with grep. The ATen operators that an op serves are named here too (`aten`), as data: torch is
+// known in python/native alone.
 #ifndef GRAPH_OP_H_
 #define GRAPH_OP_H_
 
@@ -17,10 +19,13 @@ namespace openhpu::graph {
 class Lowering;  // graph/lowering.h: what a `lower` function writes engine steps into
 
 // Results of an op for these operands: dtypes and sizes, one an output.
-using InferFunction = absl::StatusOr<std::vector<TensorType>> (*)(const Attributes& attributes, absl::Span<const TensorType> inputs);
+using InferFunction = absl::StatusOr<std::vector<TensorType>> (*)(
+    const Attributes& attributes, absl::Span<const TensorType> inputs);
 using LowerFunction = absl::Status (*)(Lowering& lowering, const Node& node);
-// Element-wise ops: the program of one element (inputs broadcast against each other, in order; dtypes as given, int64 already int32; scalars are attributes).
-using ExpressionFunction = absl::StatusOr<hal::ExpressionProgram> (*)(const Attributes& attributes, absl::Span<const DType> inputs, DType result);
+// Element-wise ops: the program of one element (inputs broadcast against each other, in order;
+// dtypes as given, int64 already int32; scalars are attributes).
+using ExpressionFunction = absl::StatusOr<hal::ExpressionProgram> (*)(
+    const Attributes& attributes, absl::Span<const DType> inputs, DType result);
 
 struct OpDeclaration {
   std::string_view name;  // "softmax"

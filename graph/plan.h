@@ -1,5 +1,6 @@
-// The plan: what the front of the compiler (lowering, fusion, layout, memory planning) hands to its back (splitting over engines, sync, packets). Steps are in program
-// order; each is one command for one kind of engine, whole: the back cuts it over the engines of that kind.
+// The plan: what the front of the compiler (lowering, fusion, layout, memory planning) hands to its
+// back (splitting over engines, sync, packets). Steps are in program order; each is one command for
+// one kind of engine, whole: the back cuts it over the engines of that kind.
 #ifndef GRAPH_PLAN_H_
 #define GRAPH_PLAN_H_
 
@@ -22,14 +23,16 @@ struct TpcStep {
 
 struct PlanStep {
   std::variant<TpcStep, hal::MmeGemm, hal::MmeConvolution, hal::DmaCopy, hal::DmaFill> work;
-  // Earlier steps whose completion it needs (memory they write and this touches, or read and this writes). Indices into the plan, ascending; need not be reduced.
+  // Earlier steps whose completion it needs (memory they write and this touches, or read and this
+  // writes). Indices into the plan, ascending; need not be reduced.
   std::vector<uint32_t> after;
   std::string name;    // for people: "softmax", "add+relu"
   std::string source;  // where the user said it
 };
 
-// In a plan's addresses symbol runtime::kWorkspaceSymbol is the workspace, kConstantsSymbol the constants, and runtime::kFirstBodySymbol + i is binding i (the back
-// renumbers, since bodies come between).
+// In a plan's addresses symbol runtime::kWorkspaceSymbol is the workspace, kConstantsSymbol the
+// constants, and runtime::kFirstBodySymbol + i is binding i (the back renumbers, since bodies come
+// between).
 struct Plan {
   std::vector<PlanStep> steps;
   std::vector<runtime::BindingSpec> bindings;

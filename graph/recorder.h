@@ -1,5 +1,6 @@
-// Recording, running and replaying. Ops on a stream gather in a segment; a flush compiles it (once per structure, cached) and launches it; a capture observes the
-// flushed segments and replays them without dispatching an op again.
+// Recording, running and replaying. Ops on a stream gather in a segment; a flush compiles it (once
+// per structure, cached) and launches it; a capture observes the flushed segments and replays them
+// without dispatching an op again.
 //
 //     Engine engine(context);                       // one a device: compile cache
 //     Recorder recorder(engine, stream);            // one a stream
@@ -26,6 +27,7 @@
 #include "absl/types/span.h"
 #include "graph/compiler.h"
 #include "graph/ir.h"
+#include "hal/base/strong_int.h"
 #include "runtime/context.h"
 #include "runtime/stream.h"
 
@@ -34,15 +36,17 @@ namespace openhpu::graph {
 class Engine;
 class Recorder;
 
-// Memory of tensors, shared by those who view it. Its device memory appears when a segment that writes it is launched, or when Address() is asked for; the address
-// never changes afterwards. Destroyed when the last owner lets go; its memory returns to the pool at the timeline point after its last use.
+// Memory of tensors, shared by those who view it. Its device memory appears when a segment that
+// writes it is launched, or when Address() is asked for; the address never changes afterwards.
+// Destroyed when the last owner lets go; its memory returns to the pool at the timeline point after
+// its last use.
 class Storage {
  public:
   virtual ~Storage() = default;
-  virtual uint64_t bytes() const = 0;                         // on the device
+  virtual uint64_t bytes() const = 0;  // on the device
   virtual bool materialised() const = 0;
-  virtual absl::StatusOr<DeviceAddress> Address() = 0;        // materialises
-  virtual void MarkWeight() = 0;                              // rarely written: see Buffer::weight
+  virtual absl::StatusOr<DeviceAddress> Address() = 0;  // materialises
+  virtual void MarkWeight() = 0;                        // rarely written: see Buffer::weight
 };
 
 struct TensorRef {
@@ -59,7 +63,8 @@ class CapturedGraph {
   CapturedGraph(CapturedGraph&&) noexcept;
   CapturedGraph& operator=(CapturedGraph&&) noexcept;
   ~CapturedGraph();
-  // Launches the recorded segments in order on the stream of the capture. First failure: its Status, and the stream is poisoned.
+  // Launches the recorded segments in order on the stream of the capture. First failure: its
+  // Status, and the stream is poisoned.
   absl::Status Replay();
   size_t segments() const;
   const Recipe& recipe(size_t segment) const;
@@ -96,18 +101,23 @@ class Recorder {
   Recorder(Engine& engine, runtime::Stream& stream);
   ~Recorder();
 
-  // Appends a node. Outputs are given (shape and dtype known to the caller); InvalidArgument names op and source when they do not fit the declaration.
-  absl::Status Record(std::string_view op, Attributes attributes, absl::Span<const TensorRef> inputs,
-                      absl::Span<const TensorRef> outputs, std::string_view source);
+  // Appends a node. Outputs are given (shape and dtype known to the caller); InvalidArgument names
+  // op and source when they do not fit the declaration.
+  absl::Status Record(std::string_view op, Attributes attributes,
+                      absl::Span<const TensorRef> inputs, absl::Span<const TensorRef> outputs,
+                      std::string_view source);
   bool pending() const;
-  // Compiles and launches what is pending; returns when it is submitted. Storages that nobody but the segment holds become temps.
+  // Compiles and launches what is pending; returns when it is submitted. Storages that nobody but
+  // the segment holds become temps.
   absl::Status Flush();
   // Flush, then wait for the stream.
   absl::Status Synchronize();
 
-  // Host copies; the tensor is dense in `bytes` at `offset_bytes`. Both flush first if the storage is pending. CopyToHost waits; CopyFromHost may return
-  // before the copy ran but not before `host` may be reused.
-  absl::Status CopyFromHost(const void* host, uint64_t bytes, Storage& storage, uint64_t offset_bytes);
+  // Host copies; the tensor is dense in `bytes` at `offset_bytes`. Both flush first if the storage
+  // is pending. CopyToHost waits; CopyFromHost may return before the copy ran but not before `host`
+  // may be reused.
+  absl::Status CopyFromHost(const void* host, uint64_t bytes, Storage& storage,
+                            uint64_t offset_bytes);
   absl::Status CopyToHost(Storage& storage, uint64_t offset_bytes, uint64_t bytes, void* host);
 
   // FailedPrecondition when this recorder captures already. `graph` outlives the capture.

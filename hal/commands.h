@@ -1,7 +1,9 @@
-// What a compiler says to a device: typed commands, free of any chip's bits. hal/command_writer.h turns them into the packets of the chip's dialect.
+// What a compiler says to a device: typed commands, free of any chip's bits. hal/command_writer.h
+// turns them into the packets of the chip's dialect.
 //
-// Addresses and sync objects are symbolic, so that one compiled program serves any placement: an address is a symbol (an index into the values that a program
-// is loaded with) plus an offset; sync objects and monitors are numbered from the start of a leased bank.
+// Addresses and sync objects are symbolic, so that one compiled program serves any placement: an
+// address is a symbol (an index into the values that a program is loaded with) plus an offset; sync
+// objects and monitors are numbered from the start of a leased bank.
 #ifndef HAL_COMMANDS_H_
 #define HAL_COMMANDS_H_
 
@@ -16,14 +18,16 @@ namespace openhpu::hal {
 
 enum class EngineKind : uint8_t { kHostDma, kDma, kMme, kTpc };
 
-// `index` counts the chip's engines of the kind that user work may take: host DMA 0.., compute DMA 0.. (holes in the chip's mask are skipped), MME
-// engines with a queue, TPCs.
+// `index` counts the chip's engines of the kind that user work may take: host DMA 0.., compute DMA
+// 0.. (holes in the chip's mask are skipped), MME engines with a queue, TPCs.
 struct Engine {
   EngineKind kind = EngineKind::kTpc;
   uint8_t index = 0;
 
   friend bool operator==(Engine a, Engine b) { return a.kind == b.kind && a.index == b.index; }
-  friend bool operator<(Engine a, Engine b) { return a.kind != b.kind ? a.kind < b.kind : a.index < b.index; }
+  friend bool operator<(Engine a, Engine b) {
+    return a.kind != b.kind ? a.kind < b.kind : a.index < b.index;
+  }
 };
 
 struct SymbolicAddress {
@@ -31,12 +35,14 @@ struct SymbolicAddress {
   uint64_t offset = 0;  // bytes
 };
 
-// A sync object of the bank. A bank starts at a multiple of 8, so `sob / 8` is a group that one monitor can watch.
+// A sync object of the bank. A bank starts at a multiple of 8, so `sob / 8` is a group that one
+// monitor can watch.
 struct Sob {
   uint32_t index = 0;
 };
 
-// Strided copy: run contiguous bytes for each index of up to four outer dims. Strides in bytes; sizes of unused dims are 1.
+// Strided copy: run contiguous bytes for each index of up to four outer dims. Strides in bytes;
+// sizes of unused dims are 1.
 struct DmaCopy {
   SymbolicAddress source, destination;
   uint32_t run = 0;
@@ -52,8 +58,9 @@ struct DmaFill {
   uint32_t value = 0;
 };
 
-// C[m][n] = sum_k A[m][k] * B[k][n] (+ C' of an unfinished accumulation), for each index of up to three batch dims. in: f32 or bf16 (A and B alike);
-// out: f32 or bf16. Leading dimensions and strides in elements. trans_a: A is stored [k][m]; trans_b: B is stored [n][k].
+// C[m][n] = sum_k A[m][k] * B[k][n] (+ C' of an unfinished accumulation), for each index of up to
+// three batch dims. in: f32 or bf16 (A and B alike); out: f32 or bf16. Leading dimensions and
+// strides in elements. trans_a: A is stored [k][m]; trans_b: B is stored [n][k].
 struct MmeGemm {
   SymbolicAddress a, b, c;
   DType in = DType::kFloat32, out = DType::kFloat32;
@@ -67,21 +74,24 @@ struct MmeGemm {
   std::array<Batch, 3> batch;
 };
 
-// 2-D convolution, forward: y[n][ho][wo][f] = sum over r, s, c of x[n][ho*sh + r*dh - ph][wo*sw + s*dw - pw][c] * w[r][s][c][f]. Channels and filters are dense
-// (stride 1); the other strides are in elements. A group of a grouped convolution is one command with shifted addresses.
+// 2-D convolution, forward: y[n][ho][wo][f] = sum over r, s, c of x[n][ho*sh + r*dh - ph][wo*sw +
+// s*dw - pw][c] * w[r][s][c][f]. Channels and filters are dense (stride 1); the other strides are
+// in elements. A group of a grouped convolution is one command with shifted addresses.
 struct MmeConvolution {
   SymbolicAddress x, w, y;
   DType in = DType::kFloat32, out = DType::kFloat32;
   uint32_t batch = 0, height = 0, width = 0, channels = 0;
   uint32_t out_height = 0, out_width = 0, filters = 0;
   uint32_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;
-  uint32_t pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;  // padding before the first row and column
+  uint32_t pad_h = 0, pad_w = 0, dilation_h = 1,
+           dilation_w = 1;              // padding before the first row and column
   std::array<uint64_t, 3> x_strides{};  // n, h, w
   std::array<uint64_t, 3> w_strides{};  // r, s, c
   std::array<uint64_t, 3> y_strides{};  // n, h, w
 };
 
-// One box of a kernel launch on one TPC. tensors[i] lies at addresses[i]; the image's code lies at `kernel`.
+// One box of a kernel launch on one TPC. tensors[i] lies at addresses[i]; the image's code lies at
+// `kernel`.
 struct TpcBox {
   SymbolicAddress kernel;
   std::vector<KernelTensor> tensors;

@@ -1,6 +1,7 @@
 // Context: one open device, and what its streams share: the memory pool and the upload path.
 //
-// Threading: Allocate, Free and stream creation from any thread. Errors: absl::Status with the driver's codes (hal/driver.h).
+// Threading: Allocate, Free and stream creation from any thread. Errors: absl::Status with the
+// driver's codes (hal/driver.h).
 #ifndef RUNTIME_CONTEXT_H_
 #define RUNTIME_CONTEXT_H_
 
@@ -16,13 +17,14 @@ namespace openhpu::runtime {
 class Stream;
 
 struct MemoryStatistics {
-  uint64_t allocated = 0, reserved = 0;            // bytes handed out; bytes held from the driver
+  uint64_t allocated = 0, reserved = 0;  // bytes handed out; bytes held from the driver
   uint64_t peak_allocated = 0, peak_reserved = 0;
   uint64_t allocations = 0, frees = 0;
 };
 
-// Device memory with one owner, from the context's caching pool. Destroying it while a stream may still use it is fine when the last use was told to
-// the pool: RecordUse(stream) makes the memory return at that stream's timeline point.
+// Device memory with one owner, from the context's caching pool. Destroying it while a stream may
+// still use it is fine when the last use was told to the pool: RecordUse(stream) makes the memory
+// return at that stream's timeline point.
 class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;
@@ -43,7 +45,8 @@ class Context {
   virtual absl::StatusOr<std::unique_ptr<DeviceMemory>> Allocate(uint64_t bytes) = 0;
   virtual MemoryStatistics memory_statistics() const = 0;
 
-  // A stream of its own; hardware streams (four) are shared round-robin when there are more. The context outlives its streams.
+  // A stream of its own; hardware streams (four) are shared round-robin when there are more. The
+  // context outlives its streams.
   virtual absl::StatusOr<std::unique_ptr<Stream>> CreateStream() = 0;
 
   // Waits for every stream.

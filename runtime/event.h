@@ -1,4 +1,5 @@
-// Event: a point in a stream that the host and other streams can wait for; with timing, the device's own clock at that point.
+// Event: a point in a stream that the host and other streams can wait for; with timing, the
+// device's own clock at that point.
 #ifndef RUNTIME_EVENT_H_
 #define RUNTIME_EVENT_H_
 
@@ -21,7 +22,8 @@ class Event {
   // True for an event never recorded.
   virtual absl::StatusOr<bool> Query() = 0;
   virtual absl::Status Synchronize() = 0;
-  // Device time from `earlier` to this event. FailedPrecondition unless both were recorded with timing; waits for both.
+  // Device time from `earlier` to this event. FailedPrecondition unless both were recorded with
+  // timing; waits for both.
   virtual absl::StatusOr<absl::Duration> ElapsedSince(Event& earlier) = 0;
 };
 

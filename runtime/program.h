@@ -1,6 +1,8 @@
-// Program: what can be loaded and launched. The compiler makes it (graph/recipe.h wraps it with names and a file form); runtime/instance.h loads it.
+// Program: what can be loaded and launched. The compiler makes it (graph/recipe.h wraps it with
+// names and a file form); runtime/instance.h loads it.
 //
-// A program is immutable and symbolic. Its symbols, in this order, are the values that its command blobs are relocated with:
+// A program is immutable and symbolic. Its symbols, in this order, are the values that its command
+// blobs are relocated with:
 //   0            the workspace
 //   1            the kernel images (each image's 8 KiB-aligned header page, then its code)
 //   2            the constants
@@ -39,9 +41,11 @@ struct QueueProgram {
 struct Program {
   std::string chip;
   std::vector<QueueProgram> queues;  // one an engine that has work, ordered by engine
-  hal::CommandBlob external;         // go, wait for all, reset sync objects; runs on the stream's external queue
+  hal::CommandBlob
+      external;  // go, wait for all, reset sync objects; runs on the stream's external queue
   std::vector<hal::KernelImage> images;
-  std::vector<uint64_t> image_code_offsets;  // of each image's code from the start of the images (multiples of 8 KiB, after its header page)
+  std::vector<uint64_t> image_code_offsets;  // of each image's code from the start of the images
+                                             // (multiples of 8 KiB, after its header page)
   std::vector<std::byte> constants;
   uint64_t workspace_bytes = 0;
   std::vector<BindingSpec> bindings;

@@ -1,7 +1,9 @@
-// Stream: work in order. Copies and launches of one stream run one after the other on the device; streams run side by side, and wait for each other through events,
-// on the device and never through the host.
+// Stream: work in order. Copies and launches of one stream run one after the other on the device;
+// streams run side by side, and wait for each other through events, on the device and never through
+// the host.
 //
-// Threading: one thread at a time. Errors: a failed submission poisons the stream: every later call returns its Status until the device is reset.
+// Threading: one thread at a time. Errors: a failed submission poisons the stream: every later call
+// returns its Status until the device is reset.
 #ifndef RUNTIME_STREAM_H_
 #define RUNTIME_STREAM_H_
 
@@ -25,12 +27,14 @@ class Stream {
   // The hardware stream, 0-3, on which it runs.
   virtual uint32_t hardware_stream() const = 0;
 
-  // Host to device. `host` may be reused when the call returns (pageable memory goes through a pinned stage); the copy itself may still be in flight.
+  // Host to device. `host` may be reused when the call returns (pageable memory goes through a
+  // pinned stage); the copy itself may still be in flight.
   virtual absl::Status CopyToDevice(const void* host, uint64_t bytes, DeviceAddress device) = 0;
   // Device to host; waits for it.
   virtual absl::Status CopyFromDevice(DeviceAddress device, uint64_t bytes, void* host) = 0;
 
-  // Later work on this stream starts after `event`, which may be of another stream. An event never recorded is no wait.
+  // Later work on this stream starts after `event`, which may be of another stream. An event never
+  // recorded is no wait.
   virtual absl::Status WaitFor(Event& event) = 0;
   // Marks this point of the stream.
   virtual absl::Status Record(Event& event) = 0;

@@ -1,12 +1,15 @@
-// The simulated card: hal::Driver over a Gaudi-shaped machine in SystemC. Several live side by side in one process, on any thread.
+// The simulated card: hal::Driver over a Gaudi-shaped machine in SystemC. Several live side by side
+// in one process, on any thread.
 //
 // A spec is "sim:<chip>[,key=value...]", chip a shipped chip or a path to a chip file. Keys:
-//   mode=timed|functional      timed (default): values and cycles; functional: the same packets in the same sync order at zero latency
-//   arithmetic=fast|exact      fast (default): oneDNN; exact: the MME's own order of additions, equal bits on every machine with FMA
-//   hazards=on|off             default off: report accesses that no sync orders; a report fails the submission
-//   <field path>=<integer>     overrides a number of the chip file, as in tpc.count=4
+//   mode=timed|functional      timed (default): values and cycles; functional: the same packets in
+//   the same sync order at zero latency arithmetic=fast|exact      fast (default): oneDNN; exact:
+//   the MME's own order of additions, equal bits on every machine with FMA hazards=on|off default
+//   off: report accesses that no sync orders; a report fails the submission <field path>=<integer>
+//   overrides a number of the chip file, as in tpc.count=4
 //
-// Host time is virtual: one timeline H, advanced by the chip file's cost of each call and by waits. Nothing measures a wall clock.
+// Host time is virtual: one timeline H, advanced by the chip file's cost of each call and by waits.
+// Nothing measures a wall clock.
 #ifndef SIMULATOR_DRIVER_H_
 #define SIMULATOR_DRIVER_H_
 
@@ -25,11 +28,11 @@
 namespace openhpu::simulator {
 
 struct EngineStatistics {
-  std::string name;          // "DMA2", "MME0", "TPC3", "HBM", "SRAM", "PCIe"
-  Picoseconds busy;          // time with work in it
-  uint64_t commands = 0;     // descriptors or boxes run
+  std::string name;       // "DMA2", "MME0", "TPC3", "HBM", "SRAM", "PCIe"
+  Picoseconds busy;       // time with work in it
+  uint64_t commands = 0;  // descriptors or boxes run
   uint64_t bytes_read = 0, bytes_written = 0;
-  Picoseconds fence_wait;    // of its queue manager's streams, summed
+  Picoseconds fence_wait;  // of its queue manager's streams, summed
 };
 
 struct Statistics {
@@ -40,10 +43,12 @@ struct Statistics {
 
 class Simulator : public hal::Driver {
  public:
-  // NotFound for an unknown chip, InvalidArgument for an unknown key or value; the message lists what there is.
+  // NotFound for an unknown chip, InvalidArgument for an unknown key or value; the message lists
+  // what there is.
   static absl::StatusOr<std::unique_ptr<Simulator>> Open(std::string_view spec);
 
-  // Observes from now on; nullptr stops. The sink outlives the simulator or is taken off first; it is called under the simulator's lock.
+  // Observes from now on; nullptr stops. The sink outlives the simulator or is taken off first; it
+  // is called under the simulator's lock.
   virtual void SetTrace(TraceSink* sink) = 0;
   // Since opening, or since the last ResetStatistics.
   virtual Statistics statistics() = 0;

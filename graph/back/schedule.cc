@@ -25,11 +25,6 @@ void Join(Counts& a, const Counts& b) {
   for (int kind = 0; kind < kKinds; ++kind) a[kind] = std::max(a[kind], b[kind]);
 }
 
-struct Group {
-  uint32_t group = 0;
-  uint8_t watch = 0;
-};
-
 class Scheduler {
  public:
   Scheduler(const Plan& plan, const std::vector<std::vector<Share>>& shares, uint32_t max_count)
@@ -58,8 +53,10 @@ class Scheduler {
   };
   struct Kind {
     uint32_t first_queue = 0, queues = 0;
-    std::vector<Group> groups;
-    std::vector<Counts> implied;  // by the count's index: what else is complete then
+    uint32_t first_group = 0;
+    uint32_t all_awaited = 0;       // the largest count that a step awaited of all engines
+    std::vector<Counts> implied;    // by the count's index: what else is complete then
+    std::vector<uint32_t> engines;  // likewise: how many engines, from 0 on, shared that step
   };
   struct Place {
     uint32_t epoch = 0, count = 0;
@@ -85,9 +82,8 @@ class Scheduler {
         queue.sobs = sobs;
         schedule_.queues.push_back(std::move(queue));
       }
-      for (uint32_t left = engines[k] * sobs; left > 0; left -= std::min(left, 8u)) {
-        kind.groups.push_back({group++, static_cast<uint8_t>((1u << std::min(left, 8u)) - 1)});
-      }
+      kind.first_group = group;
+      group += (engines[k] * sobs + 7) / 8;
     }
     uint32_t go = 8 * group;
     for (QueueSchedule& queue : schedule_.queues) queue.go = go++;
@@ -99,7 +95,11 @@ class Scheduler {
   void BeginEpoch() {
     ++epoch_;
     counts_ = {};
-    for (Kind& kind : kinds_) kind.implied.assign(1, Counts{});
+    for (Kind& kind : kinds_) {
+      kind.implied.assign(1, Counts{});
+      kind.engines.assign(1, 0);
+      kind.all_awaited = 0;
+    }
     for (Queue& queue : queues_) queue.known = {};
     epoch_go_ = schedule_.external.size();
   }
@@ -137,6 +137,7 @@ class Scheduler {
       Join(implied, queues_[q].known);
     }
     kind.implied.push_back(implied);
+    kind.engines.push_back(shares);
   }
 
   // Conditions of a step on one queue, if any.
@@ -162,7 +163,7 @@ class Scheduler {
     AwaitOp await;
     for (int kind = 0; kind < kKinds; ++kind) {
       if (need[kind] == 0) continue;
-      AddConditions(kind, need[kind], await);
+      AddConditions(kind, queue.known[kind], need[kind], await);
       queue.known[kind] = need[kind];
       Join(queue.known, kinds_[kind].implied[need[kind]]);
     }
@@ -171,9 +172,23 @@ class Scheduler {
     schedule_.queues[q].upper.push_back(std::move(await));
   }
 
-  void AddConditions(int kind, uint32_t count, AwaitOp& await) const {
-    for (const Group& group : kinds_[kind].groups)
-      await.conditions.push_back({group.group, group.watch, count});
+  // The steps (known, count] of a kind. Only engines that shared one of them are watched.
+  void AddConditions(int k, uint32_t known, uint32_t count, AwaitOp& await) {
+    Kind& kind = kinds_[k];
+    const uint32_t engines =
+        *std::max_element(kind.engines.begin() + known + 1, kind.engines.begin() + count + 1);
+    if (engines == kind.queues) kind.all_awaited = std::max(kind.all_awaited, count);
+    Watch(k, engines, count, await);
+  }
+
+  // The first `engines` engines of a kind reach `count`.
+  void Watch(int k, uint32_t engines, uint32_t count, AwaitOp& await) const {
+    uint32_t left = engines * SobsOf(kEngineKinds[k]);
+    for (uint32_t group = kinds_[k].first_group; left > 0; ++group) {
+      const uint32_t watched = std::min(left, 8u);
+      await.conditions.push_back({group, static_cast<uint8_t>((1u << watched) - 1), count});
+      left -= watched;
+    }
   }
 
   void FlushSkipped(uint32_t q) {
@@ -189,9 +204,13 @@ class Scheduler {
   }
 
   void EndEpoch() {
+    // All engines of a kind, with a share in this epoch or not, have added all that they will;
+    // unless a step of another kind, which is awaited here, has awaited just that. (A step cannot
+    // await its own kind's last one, and the last step of all is awaited by none.)
     AwaitOp await;
     for (int kind = 0; kind < kKinds; ++kind) {
-      if (counts_[kind] > 0) AddConditions(kind, counts_[kind], await);
+      if (counts_[kind] > kinds_[kind].all_awaited)
+        Watch(kind, kinds_[kind].queues, counts_[kind], await);
     }
     if (await.conditions.empty()) return;
     // The epoch's kinds may have started in any order; no queue needs another's go, so theirs stand

@@ -1,5 +1,5 @@
-// Element types. What the device stores: fp32, bf16 and small integers. int64 is stored as int32 (as the vendor's lazy mode does), so it exists
-// above the compiler only; bool is one byte, 0 or 1.
+// Element types. What the device stores: fp32, bf16 and small integers. int64 is stored as int32
+// (as the vendor's lazy mode does), so it exists above the compiler only; bool is one byte, 0 or 1.
 #ifndef HAL_BASE_DTYPE_H_
 #define HAL_BASE_DTYPE_H_
 
@@ -44,14 +44,22 @@ constexpr bool IsFloat(DType t) { return t == DType::kFloat32 || t == DType::kBF
 
 constexpr std::string_view Name(DType t) {
   switch (t) {
-    case DType::kFloat32: return "f32";
-    case DType::kBFloat16: return "bf16";
-    case DType::kInt32: return "i32";
-    case DType::kInt16: return "i16";
-    case DType::kInt8: return "i8";
-    case DType::kUInt8: return "u8";
-    case DType::kBool: return "bool";
-    case DType::kInt64: return "i64";
+    case DType::kFloat32:
+      return "f32";
+    case DType::kBFloat16:
+      return "bf16";
+    case DType::kInt32:
+      return "i32";
+    case DType::kInt16:
+      return "i16";
+    case DType::kInt8:
+      return "i8";
+    case DType::kUInt8:
+      return "u8";
+    case DType::kBool:
+      return "bool";
+    case DType::kInt64:
+      return "i64";
   }
   return "?";
 }

@@ -1,4 +1,5 @@
-// Field<Word, lsb, width>: a bit field of a hardware word as a type. Constexpr and silent: callers validate `v <= kMax` where a value comes from outside.
+// Field<Word, lsb, width>: a bit field of a hardware word as a type. Constexpr and silent: callers
+// validate `v <= kMax` where a value comes from outside.
 #ifndef HAL_BASE_FIELD_H_
 #define HAL_BASE_FIELD_H_
 

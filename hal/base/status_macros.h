@@ -14,8 +14,8 @@
 #define OPENHPU_CONCAT_(a, b) a##b
 #define OPENHPU_CONCAT(a, b) OPENHPU_CONCAT_(a, b)
 
-#define RETURN_IF_ERROR(expression)                              \
-  do {                                                           \
+#define RETURN_IF_ERROR(expression)                                                                \
+  do {                                                                                             \
     if (::absl::Status openhpu_status = (expression); !openhpu_status.ok()) return openhpu_status; \
   } while (false)
 
@@ -27,12 +27,12 @@
   declaration = *std::move(tmp)
 
 // For what can never be: a broken invariant of this code, not an input's or a device's mistake.
-#define OPENHPU_CHECK(condition)                                                              \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
-      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);      \
-      std::abort();                                                                           \
-    }                                                                                         \
+#define OPENHPU_CHECK(condition)                                                         \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
+      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                      \
+    }                                                                                    \
   } while (false)
 
 #endif  // HAL_BASE_STATUS_MACROS_H_

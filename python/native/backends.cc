@@ -13,7 +13,8 @@ absl::StatusOr<Backend> OpenBackend(std::string_view spec) {
   if (spec.empty() || spec == "sim") spec = "sim:gaudi";
   Backend backend;
   if (absl::StartsWith(spec, "sim:")) {
-    ASSIGN_OR_RETURN(std::unique_ptr<simulator::Simulator> opened, simulator::Simulator::Open(spec));
+    ASSIGN_OR_RETURN(std::unique_ptr<simulator::Simulator> opened,
+                     simulator::Simulator::Open(spec));
     backend.simulator = opened.get();
     backend.driver = std::move(opened);
     return backend;
@@ -25,10 +26,11 @@ absl::StatusOr<Backend> OpenBackend(std::string_view spec) {
   if (absl::StartsWith(spec, "habanalabs:")) {
     return absl::UnimplementedError(
         absl::StrCat("OPENHPU_DEVICE=", spec,
-                     ": real cards behind the habanalabs driver are not supported yet; use sim:<chip> or null:<chip>"));
+                     ": real cards behind the habanalabs driver are not supported yet; use "
+                     "sim:<chip> or null:<chip>"));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("OPENHPU_DEVICE=", spec, ": no such device; use sim:<chip>[,key=value...] or null:<chip>"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "OPENHPU_DEVICE=", spec, ": no such device; use sim:<chip>[,key=value...] or null:<chip>"));
 }
 
 }  // namespace openhpu::python

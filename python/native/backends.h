@@ -18,7 +18,8 @@ struct Backend {
   simulator::Simulator* simulator = nullptr;
 };
 
-// "sim", "sim:<chip>[,key=value...]", "null:<chip>". Empty means "sim". "habanalabs:<n>" is Unimplemented by name; anything else is InvalidArgument with the list.
+// "sim", "sim:<chip>[,key=value...]", "null:<chip>". Empty means "sim". "habanalabs:<n>" is
+// Unimplemented by name; anything else is InvalidArgument with the list.
 absl::StatusOr<Backend> OpenBackend(std::string_view spec);
 
 }  // namespace openhpu::python

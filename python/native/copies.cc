@@ -1,12 +1,13 @@
-// Copies between host and device, and inside the device. int64 is narrowed to int32 on the way in, with a range check, and widened on the way out.
+// Copies between host and device, and inside the device. int64 is narrowed to int32 on the way in,
+// with a range check, and widened on the way out.
+#include <ATen/ATen.h>
+#include <pybind11/pybind11.h>
+#include <torch/library.h>
+
 #include <cstdlib>
 #include <limits>
 #include <string>
 #include <vector>
-
-#include <ATen/ATen.h>
-#include <pybind11/pybind11.h>
-#include <torch/library.h>
 
 #include "python/native/device.h"
 #include "python/native/lowering.h"
@@ -45,8 +46,11 @@ std::vector<int32_t> Narrow(const int64_t* from, int64_t count) {
   std::vector<int32_t> out(static_cast<size_t>(count));
   const bool checked = RangeChecked();
   for (int64_t i = 0; i < count; ++i) {
-    TORCH_CHECK(!checked || (from[i] >= std::numeric_limits<int32_t>::min() && from[i] <= std::numeric_limits<int32_t>::max()),
-                "Error when trying to cast Long to Int, Input values range exceeds the int32 range that hpu stores int64 in: ", from[i], " at flat index ", i);
+    TORCH_CHECK(!checked || (from[i] >= std::numeric_limits<int32_t>::min() &&
+                             from[i] <= std::numeric_limits<int32_t>::max()),
+                "Error when trying to cast Long to Int, Input values range exceeds the int32 range "
+                "that hpu stores int64 in: ",
+                from[i], " at flat index ", i);
     out[static_cast<size_t>(i)] = static_cast<int32_t>(from[i]);
   }
   return out;
@@ -66,7 +70,8 @@ void Upload(const at::Tensor& src, const at::Tensor& dst) {
   }
   WithoutGil no_gil;
   std::lock_guard lock(device->mutex());
-  ThrowIfError(device->current_recorder().CopyFromHost(bytes, static_cast<uint64_t>(count) * width, StorageOf(dst), offset));
+  ThrowIfError(device->current_recorder().CopyFromHost(bytes, static_cast<uint64_t>(count) * width,
+                                                       StorageOf(dst), offset));
 }
 
 // src is dense on hpu; dst is a dense CPU tensor of its dtype.
@@ -80,8 +85,9 @@ void Download(const at::Tensor& src, const at::Tensor& dst) {
   {
     WithoutGil no_gil;
     std::lock_guard lock(device->mutex());
-    ThrowIfError(device->current_recorder().CopyToHost(StorageOf(src), offset, static_cast<uint64_t>(count) * width,
-                                                       widen ? static_cast<void*>(narrow.data()) : dst.data_ptr()));
+    ThrowIfError(device->current_recorder().CopyToHost(
+        StorageOf(src), offset, static_cast<uint64_t>(count) * width,
+        widen ? static_cast<void*>(narrow.data()) : dst.data_ptr()));
   }
   if (!widen) return;
   int64_t* out = dst.data_ptr<int64_t>();
@@ -113,8 +119,10 @@ at::Tensor CopyFrom(const at::Tensor& self, const at::Tensor& dst, bool /*non_bl
     dense = EmptyContiguous(self.sizes(), self.scalar_type());
     RecordCopy(self, dense);
   }
-  const bool direct = dst.is_contiguous() && dst.scalar_type() == self.scalar_type() && dst.sizes() == self.sizes();
-  const at::Tensor host = direct ? dst : at::empty(dense.sizes(), dense.options().device(c10::kCPU));
+  const bool direct =
+      dst.is_contiguous() && dst.scalar_type() == self.scalar_type() && dst.sizes() == self.sizes();
+  const at::Tensor host =
+      direct ? dst : at::empty(dense.sizes(), dense.options().device(c10::kCPU));
   Download(dense, host);
   if (!direct) dst.copy_(host.expand(dst.sizes()));
   return dst;

@@ -16,7 +16,8 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   }
   c10::Device getDevice() const override { return {c10::DeviceType::HPU, 0}; }
   void setDevice(c10::Device device) const override {
-    TORCH_CHECK(device.index() <= 0, "Invalid device id: hpu:", static_cast<int>(device.index()), "; this process has one hpu");
+    TORCH_CHECK(device.index() <= 0, "Invalid device id: hpu:", static_cast<int>(device.index()),
+                "; this process has one hpu");
   }
   void uncheckedSetDevice(c10::Device) const noexcept override {}
   c10::Stream getStream(c10::Device device) const noexcept override {

@@ -1,5 +1,5 @@
-// What a command touches: strided boxes of memory. Made by the functional room from descriptors and launches; the engines turn them into flows, the hazard
-// checker intersects them.
+// What a command touches: strided boxes of memory. Made by the functional room from descriptors and
+// launches; the engines turn them into flows, the hazard checker intersects them.
 #ifndef SIMULATOR_FUNCTIONAL_ACCESS_H_
 #define SIMULATOR_FUNCTIONAL_ACCESS_H_
 
@@ -13,16 +13,17 @@
 
 namespace openhpu::simulator {
 
-// Bytes base + sum(i_d * stride_d) + [0, run), 0 <= i_d < size_d. Strides may be 0 or negative. An empty box has run 0.
+// Bytes base + sum(i_d * stride_d) + [0, run), 0 <= i_d < size_d. Strides may be 0 or negative. An
+// empty box has run 0.
 struct AccessBox {
   DeviceAddress base;
-  uint64_t run = 0;                               // contiguous bytes, innermost
+  uint64_t run = 0;  // contiguous bytes, innermost
   std::array<uint64_t, 5> sizes = {1, 1, 1, 1, 1};
   std::array<int64_t, 5> strides = {0, 0, 0, 0, 0};  // bytes
   bool write = false;
 };
 
-uint64_t Bytes(const AccessBox& box);            // run * product of sizes
+uint64_t Bytes(const AccessBox& box);  // run * product of sizes
 // Whole cache lines touched, counting a line once a run (runs that share a line count it again).
 uint64_t Lines(const AccessBox& box, uint64_t line_bytes);
 // First and one past the last byte.
@@ -31,12 +32,14 @@ DeviceAddress End(const AccessBox& box);
 // Exact: whether two boxes share a byte.
 bool Intersect(const AccessBox& a, const AccessBox& b);
 
-// The device's memory as host memory, in place. Resolve fails (OutOfRange, with the address) unless [address, address + bytes) lies in one mapped region.
+// The device's memory as host memory, in place. Resolve fails (OutOfRange, with the address) unless
+// [address, address + bytes) lies in one mapped region.
 class AddressSpace {
  public:
   virtual ~AddressSpace() = default;
   virtual absl::StatusOr<std::byte*> Resolve(DeviceAddress address, uint64_t bytes) = 0;
-  // Grows whenever anything in the 64 KiB page of `address` may have been written by the device or the host; 0 = unknown, do not cache.
+  // Grows whenever anything in the 64 KiB page of `address` may have been written by the device or
+  // the host; 0 = unknown, do not cache.
   virtual uint64_t PageVersion(DeviceAddress address) const = 0;
 };
 

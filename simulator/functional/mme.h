@@ -1,7 +1,9 @@
-// What the Gaudi MME computes from its architectural descriptor (reference: mme_descriptor.md). No time here.
+// What the Gaudi MME computes from its architectural descriptor (reference: mme_descriptor.md). No
+// time here.
 //
-// Two ways, tested against each other: the generic loop nest, which takes any descriptor, and dense calls for the canonical forms (GEMM, batched
-// GEMM, forward convolution, memset). Two arithmetics: exact (four interleaved FMA chains, k mod 4, then a fixed tree: equal bits on every machine with
+// Two ways, tested against each other: the generic loop nest, which takes any descriptor, and dense
+// calls for the canonical forms (GEMM, batched GEMM, forward convolution, memset). Two arithmetics:
+// exact (four interleaved FMA chains, k mod 4, then a fixed tree: equal bits on every machine with
 // FMA) and fast (oneDNN).
 #ifndef SIMULATOR_FUNCTIONAL_MME_H_
 #define SIMULATOR_FUNCTIONAL_MME_H_
@@ -24,11 +26,12 @@ struct MmeWork {
   uint64_t steps = 0;       // rollups: tiles produced (one array's)
   uint64_t common_dim = 0;  // k-vectors a step
   bool fp32_in = false;
-  uint32_t out_bytes = 4;   // an element
-  uint64_t signals = 0;     // SOB writes of each array
+  uint32_t out_bytes = 4;  // an element
+  uint64_t signals = 0;    // SOB writes of each array
 };
 
-// The ring of accumulators that outlives a descriptor; one a pair, owned by the engine. Zero after reset.
+// The ring of accumulators that outlives a descriptor; one a pair, owned by the engine. Zero after
+// reset.
 struct MmeState {
   struct Array {
     std::vector<float> accumulators;  // 16 tiles of m x m, allocated on first use
@@ -38,13 +41,19 @@ struct MmeState {
   std::array<Array, 2> arrays;  // local, remote
 };
 
-// InvalidArgument names the field when the descriptor cannot be run (two live loops share a dim, k counts differ, more than 16 partial tiles ...).
+// InvalidArgument names the field when the descriptor cannot be run (two live loops share a dim, k
+// counts differ, more than 16 partial tiles ...).
 absl::StatusOr<MmeWork> AnalyseMme(const hal::abi::gaudi::MmeDescriptor& descriptor);
 // Reads (S, L) and writes (O) of both arrays, clipped to the valid elements.
-absl::StatusOr<std::vector<AccessBox>> MmeFootprint(const hal::abi::gaudi::MmeDescriptor& descriptor);
+absl::StatusOr<std::vector<AccessBox>> MmeFootprint(
+    const hal::abi::gaudi::MmeDescriptor& descriptor);
 
-enum class MmePath : uint8_t { kAuto, kGeneric };  // kGeneric: the loop nest even for canonical forms (for tests)
-absl::Status RunMme(const hal::abi::gaudi::MmeDescriptor& descriptor, Arithmetic arithmetic, MmePath path, AddressSpace& memory, MmeState& state);
+enum class MmePath : uint8_t {
+  kAuto,
+  kGeneric
+};  // kGeneric: the loop nest even for canonical forms (for tests)
+absl::Status RunMme(const hal::abi::gaudi::MmeDescriptor& descriptor, Arithmetic arithmetic,
+                    MmePath path, AddressSpace& memory, MmeState& state);
 
 }  // namespace openhpu::simulator
 
