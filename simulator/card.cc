@@ -1,0 +1,308 @@
+#include "simulator/card.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/queue_ids.h"
+#include "hal/abi/gaudi/submission.h"
+#include "hal/base/status_macros.h"
+#include "simulator/card_call.h"
+#include "simulator/command_check.h"
+
+// What the host asks of the card beside waiting, which is in card_wait.cc.
+
+namespace openhpu::simulator {
+namespace {
+
+namespace abi = hal::abi::gaudi;
+using Door = SimulationContext::Door;
+
+constexpr uint64_t kAlignment = 128;
+constexpr uint64_t kLargeAlignment = 8192;  // of what may hold a kernel's image
+
+absl::Status Annotate(const absl::Status& status, const std::string& where) {
+  return absl::Status(status.code(), absl::StrCat(where, ": ", std::string(status.message())));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Open(std::string_view text) {
+  ASSIGN_OR_RETURN(const Spec spec, ParseSpec(text));
+  ASSIGN_OR_RETURN(std::unique_ptr<Card> card, Card::Create(std::string(text), spec));
+  return card;
+}
+
+absl::StatusOr<std::unique_ptr<Card>> Card::Create(const std::string& name, const Spec& spec) {
+  std::unique_ptr<Card> card(new Card(name, spec));
+  ASSIGN_OR_RETURN(card->machine_, Machine::Create(spec.chip, spec.options, *card));
+  return card;
+}
+
+Card::Card(const std::string& name, const Spec& spec)
+    : timed_(spec.options.timed),
+      dram_("DRAM", spec.chip.address_map().dram_user_base().value(),
+            spec.chip.address_map().dram_base().value() +
+                spec.chip.address_map().dram_bytes().value() -
+                spec.chip.address_map().dram_user_base().value()),
+      sram_("SRAM",
+            spec.chip.address_map().sram_base().value() +
+                spec.chip.address_map().sram_reserved_bytes().value(),
+            spec.chip.address_map().sram_bytes().value() -
+                spec.chip.address_map().sram_reserved_bytes().value()),
+      wanted_(abi::kNumQueues, 0) {
+  const hal::AddressMap& map = spec.chip.address_map();
+  info_.driver = name;
+  info_.chip = spec.chip;
+  info_.dram_user_base = DeviceAddress(map.dram_user_base().value());
+  info_.dram_user_bytes = dram_.size();
+  info_.sram_user_base = DeviceAddress(map.sram_base().value() + map.sram_reserved_bytes().value());
+  info_.sram_user_bytes = sram_.size();
+}
+
+absl::StatusOr<hal::SyncManagerInfo> Card::GetSyncManagerInfo(int manager) {
+  const hal::SyncManagers& sync = info_.chip.sync();
+  if (manager < 0 || static_cast<uint64_t>(manager) >= sync.count().value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sync manager ", manager, ": there are ", sync.count().value()));
+  }
+  hal::SyncManagerInfo info;
+  if (manager == 0) {
+    info.first_sob = static_cast<uint32_t>(sync.first_user_sob().value());
+    info.first_monitor = static_cast<uint32_t>(sync.first_user_monitor().value());
+  }
+  info.num_sobs = static_cast<uint32_t>(sync.sobs().value()) - info.first_sob;
+  info.num_monitors = static_cast<uint32_t>(sync.monitors().value()) - info.first_monitor;
+  return info;
+}
+
+absl::StatusOr<DeviceAddress> Card::Allocate(hal::MemoryKind kind, uint64_t bytes) {
+  const Door door(context());
+  const Call call(*this, "Allocate", timing().memory_ioctl);
+  hal::RangeAllocator& range = kind == hal::MemoryKind::kDram ? dram_ : sram_;
+  // Whole lines, so that no two allocations share one.
+  const uint64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  ASSIGN_OR_RETURN(const uint64_t address,
+                   range.Allocate(std::max(bytes, rounded),
+                                  bytes >= kLargeAlignment ? kLargeAlignment : kAlignment));
+  return DeviceAddress(address);
+}
+
+absl::Status Card::Free(DeviceAddress address) {
+  const Door door(context());
+  const Call call(*this, "Free", timing().memory_ioctl);
+  return address >= info_.sram_user_base && address < machine_->environment().sram_end
+             ? sram_.Free(address.value())
+             : dram_.Free(address.value());
+}
+
+absl::StatusOr<DeviceAddress> Card::MapHost(void* host, uint64_t bytes) {
+  const Door door(context());
+  const Call call(*this, "MapHost", timing().memory_ioctl);
+  return machine_->environment().memory->MapHost(host, bytes);
+}
+
+absl::Status Card::UnmapHost(DeviceAddress address) {
+  const Door door(context());
+  const Call call(*this, "UnmapHost", timing().memory_ioctl);
+  return machine_->environment().memory->UnmapHost(address);
+}
+
+absl::StatusOr<hal::CommandMemory> Card::CreateCommandMemory(uint64_t bytes) {
+  const Door door(context());
+  const Call call(*this, "CreateCommandMemory", timing().memory_ioctl);
+  if (bytes == 0 || bytes > abi::kMaxCommandBufferBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("command memory of ", bytes, " bytes: 1 to ",
+                                                   abi::kMaxCommandBufferBytes, " can be had"));
+  }
+  const uint64_t handle = next_handle_++;
+  std::vector<std::byte>& memory = command_memories_[handle];
+  memory.resize(bytes);
+  hal::CommandMemory result;
+  result.handle = handle;
+  result.bytes = absl::MakeSpan(memory);
+  return result;
+}
+
+absl::Status Card::DestroyCommandMemory(uint64_t handle) {
+  const Door door(context());
+  const Call call(*this, "DestroyCommandMemory", timing().memory_ioctl);
+  // Submissions hold copies.
+  if (command_memories_.erase(handle) == 0) {
+    return absl::NotFoundError(absl::StrCat("no command memory with handle ", handle));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Card::PlanChunk(const hal::Chunk& chunk, Planned& planned) {
+  planned = Planned();
+  ASSIGN_OR_RETURN(planned.stream, machine_->FindStream(chunk.queue.value()));
+  if (chunk.bytes == 0 || chunk.bytes % 8 != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(chunk.bytes, " bytes of commands: must be a multiple of 8, and some"));
+  }
+  if (!abi::IsExternalQueue(static_cast<uint32_t>(chunk.queue.value()))) {
+    absl::Status reachable =
+        ResolveForUser(machine_->environment(), DeviceAddress(chunk.commands), chunk.bytes)
+            .status();
+    // The kernel driver says EFAULT, whatever is wrong with the address.
+    if (!reachable.ok()) return absl::OutOfRangeError(std::string(reachable.message()));
+    return absl::OkStatus();
+  }
+  const auto memory = command_memories_.find(chunk.commands);
+  if (memory == command_memories_.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no command memory with handle ", chunk.commands));
+  }
+  if (chunk.bytes > memory->second.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        chunk.bytes, " bytes of commands, the command memory has ", memory->second.size()));
+  }
+  planned.memory = &memory->second;
+  ASSIGN_OR_RETURN(const CommandCheck check,
+                   CheckExternalCommands({memory->second.data(), chunk.bytes}));
+  planned.uses_engine = check.uses_engine;
+  return absl::OkStatus();
+}
+
+absl::Status Card::CheckRoom(absl::Span<const hal::Chunk> chunks) {
+  for (const hal::Chunk& chunk : chunks) ++wanted_[chunk.queue.value()];
+  absl::Status room;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    uint32_t& wanted = wanted_[chunks[i].queue.value()];
+    const Machine::Stream& stream = planned_[i].stream;
+    if (room.ok() && stream.queue->Free(stream.index) < wanted) {
+      room = absl::ResourceExhaustedError(absl::StrCat(
+          "queue ", chunks[i].queue.value(), " (", stream.queue->config().name, " stream ",
+          stream.index, ") is full: ", stream.queue->config().entries, " entries"));
+    }
+    wanted = 0;
+  }
+  const uint64_t most = info_.chip.qman().max_pending_cs().value();
+  if (room.ok() && submissions_.in_flight() >= most) {
+    return absl::ResourceExhaustedError(absl::StrCat(most, " submissions are in flight"));
+  }
+  return room;
+}
+
+absl::StatusOr<Sequence> Card::Submit(absl::Span<const hal::Chunk> chunks) {
+  const Door door(context());
+  Call call(*this, "Submit",
+            timing().submit + Picoseconds(timing().submit_chunk.value() * chunks.size()));
+  RETURN_IF_ERROR(NeedsReset());
+  if (chunks.empty() || chunks.size() > hal::kMaxChunks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(chunks.size(), " chunks: a submission has 1 to ", hal::kMaxChunks));
+  }
+  planned_.resize(chunks.size());
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    absl::Status status = PlanChunk(chunks[i], planned_[i]);
+    if (!status.ok()) return Annotate(status, absl::StrCat("chunk ", i));
+  }
+  if (!CheckRoom(chunks).ok()) {
+    // Time has passed since the machine last ran.
+    CatchUp();
+    RETURN_IF_ERROR(NeedsReset());
+    RETURN_IF_ERROR(CheckRoom(chunks));
+  }
+  const Sequence sequence = submissions_.next();
+  call.set_detail(sequence, chunks.size());
+  call.End();
+  Enqueue(chunks, sequence);
+  return sequence;
+}
+
+void Card::Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence) {
+  Environment& environment = machine_->environment();
+  const Picoseconds arrival = host_ + timing().doorbell;
+  const SharedClock clock = environment.Release(Machine::kHostAgent);
+  uint32_t external_jobs = 0;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const Planned& planned = planned_[i];
+    Job job;
+    job.submission = sequence.value();
+    job.arrival = arrival;
+    job.bytes = chunks[i].bytes;
+    job.clock = clock;
+    if (planned.memory != nullptr) {
+      job.external = true;
+      job.uses_engine = planned.uses_engine;
+      job.copy.assign(planned.memory->begin(), planned.memory->begin() + chunks[i].bytes);
+      ++external_jobs;
+    } else {
+      job.address = DeviceAddress(chunks[i].commands);
+    }
+    planned.stream.queue->cp(planned.stream.index).Enqueue(std::move(job));
+  }
+  submissions_.Trim(host_);
+  submissions_.Add(external_jobs, arrival);
+  ++submission_count_;
+  idle_polls_ = 0;
+  constexpr uint64_t kPruneEvery = 64;
+  if (environment.hazards != nullptr && submission_count_ % kPruneEvery == 0) {
+    environment.hazards->Prune();
+  }
+}
+
+std::vector<hal::HealthEvent> Card::TakeEvents() {
+  const Door door(context());
+  return std::exchange(events_, {});
+}
+
+absl::Status Card::Reset() {
+  const Door door(context());
+  machine_->Reset();
+  submissions_.FailPending(absl::AbortedError("lost in a reset of the device"));
+  failed_ = false;
+  failure_.clear();
+  idle_polls_ = 0;
+  events_.push_back({hal::HealthEvent::Kind::kReset, "the device was reset"});
+  return absl::OkStatus();
+}
+
+void Card::SetTrace(TraceSink* sink) {
+  const Door door(context());
+  tracks_.clear();
+  if (sink != nullptr) sink->Track("host", "thread 0");
+  machine_->SetTrace(sink);
+}
+
+Statistics Card::statistics() {
+  const Door door(context());
+  Statistics all;
+  all.now = host_;
+  all.submissions = submission_count_;
+  for (const Machine::EngineUnit& unit : machine_->units()) {
+    const Engine::Statistics engine = unit.engine->statistics();
+    EngineStatistics s;
+    s.name = unit.engine->config().name;
+    s.busy = engine.busy;
+    s.commands = engine.commands;
+    s.bytes_read = engine.bytes_read;
+    s.bytes_written = engine.bytes_written;
+    for (int i = 0; i <= QueueManager::kStreams; ++i) {
+      s.fence_wait += unit.queue->cp(i).fence_wait();
+      all.packets += unit.queue->cp(i).packets();
+    }
+    all.engines.push_back(s);
+  }
+  const auto memories = machine_->fabric().statistics();
+  for (size_t i = 0; i < memories.size(); ++i) {
+    EngineStatistics s;
+    s.name = kMemoryNames[i];
+    s.busy = memories[i].busy;
+    s.commands = memories[i].commands;
+    s.bytes_read = memories[i].bytes_read;
+    s.bytes_written = memories[i].bytes_written;
+    all.engines.push_back(s);
+  }
+  return all;
+}
+
+void Card::ResetStatistics() {
+  const Door door(context());
+  machine_->ResetStatistics();
+  submission_count_ = 0;
+}
+
+}  // namespace openhpu::simulator

@@ -1,0 +1,97 @@
+// The simulated card behind simulator/driver.h: what the kernel driver does at the seam, and the
+// host's timeline. The machine is in engine/.
+#ifndef SIMULATOR_CARD_H_
+#define SIMULATOR_CARD_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "hal/range_allocator.h"
+#include "simulator/driver.h"
+#include "simulator/engine/machine.h"
+#include "simulator/spec.h"
+#include "simulator/submissions.h"
+
+namespace openhpu::simulator {
+
+class Card final : public Simulator, private CompletionListener {
+ public:
+  static absl::StatusOr<std::unique_ptr<Card>> Create(const std::string& name, const Spec& spec);
+
+  const hal::DeviceInfo& info() const override { return info_; }
+  absl::StatusOr<hal::SyncManagerInfo> GetSyncManagerInfo(int manager) override;
+  absl::StatusOr<DeviceAddress> Allocate(hal::MemoryKind kind, uint64_t bytes) override;
+  absl::Status Free(DeviceAddress address) override;
+  absl::StatusOr<DeviceAddress> MapHost(void* host, uint64_t bytes) override;
+  absl::Status UnmapHost(DeviceAddress address) override;
+  absl::StatusOr<hal::CommandMemory> CreateCommandMemory(uint64_t bytes) override;
+  absl::Status DestroyCommandMemory(uint64_t handle) override;
+  absl::StatusOr<Sequence> Submit(absl::Span<const hal::Chunk> chunks) override;
+  absl::Status Wait(absl::Span<const Sequence> sequences, hal::WaitFor what,
+                    absl::Duration timeout) override;
+  std::vector<hal::HealthEvent> TakeEvents() override;
+  absl::Status Reset() override;
+
+  void SetTrace(TraceSink* sink) override;
+  Statistics statistics() override;
+  void ResetStatistics() override;
+
+ private:
+  // A call of the host: charges its cost when it ends, and shows it in the trace.
+  class Call;
+  struct Planned {
+    Machine::Stream stream;
+    const std::vector<std::byte>* memory = nullptr;  // of an external queue
+    bool uses_engine = false;
+  };
+
+  Card(const std::string& name, const Spec& spec);
+
+  void JobCompleted(uint64_t submission, const SharedClock& clock) override;
+
+  absl::Status PlanChunk(const hal::Chunk& chunk, Planned& planned);
+  absl::Status CheckRoom(absl::Span<const hal::Chunk> chunks);
+  void Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence);
+
+  // Moves the machine to the host's time.
+  void CatchUp();
+  // Notices what stopped the machine, if something did.
+  void NoteFault();
+  void DeclareDeadlock(absl::Span<const Sequence> sequences);
+  // True when the wait is over, with its result and the time when the host knows.
+  bool Settled(absl::Span<const Sequence> sequences, hal::WaitFor what, absl::Status& result,
+               Picoseconds& when) const;
+  absl::Status NeedsReset() const;
+  absl::Status RunUntilSettled(absl::Span<const Sequence> sequences, hal::WaitFor what,
+                               Picoseconds deadline, bool has_deadline);
+  absl::Status Poll(absl::Span<const Sequence> sequences, hal::WaitFor what);
+  void Acquire(absl::Span<const Sequence> sequences);
+  SimulationContext& context() { return machine_->context(); }
+  const Timing& timing() const { return machine_->environment().timing; }
+
+  hal::DeviceInfo info_;
+  bool timed_;
+  std::unique_ptr<Machine> machine_;
+  Picoseconds host_;  // the host's timeline, never behind the machine's
+  hal::RangeAllocator dram_, sram_;
+  std::map<uint64_t, std::vector<std::byte>> command_memories_;
+  uint64_t next_handle_ = 1;
+  std::vector<Planned> planned_;  // of the submission at hand
+  std::vector<uint32_t> wanted_;  // by queue id
+  Submissions submissions_;
+  bool failed_ = false;
+  std::string failure_;
+  uint64_t idle_polls_ = 0;
+  std::vector<hal::HealthEvent> events_;
+  uint64_t submission_count_ = 0;
+  std::map<std::thread::id, TrackId> tracks_;
+};
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_CARD_H_

@@ -1,0 +1,292 @@
+#include "simulator/engine/command_processor.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/submission.h"
+#include "simulator/engine/engine.h"
+#include "simulator/engine/queue_manager.h"
+#include "simulator/engine/simulation_context.h"
+
+// What each packet does is in command_processor_packets.cc; here: jobs, fetching, waiting.
+
+namespace openhpu::simulator {
+
+namespace abi = hal::abi::gaudi;
+
+CommandProcessor::CommandProcessor(sc_core::sc_module_name name, QueueManager& qman, int index,
+                                   AgentId agent)
+    : sc_module(name),
+      environment_(qman.environment()),
+      qman_(qman),
+      index_(index),
+      agent_(agent),
+      fetcher_(environment_.timing.fetch_line_bytes, environment_.timing.fetch_lines) {
+  SC_METHOD(Run);
+  sensitive << wake_;
+  dont_initialize();
+  Reset();
+}
+
+void CommandProcessor::Reset() {
+  wake_.cancel();
+  jobs_.clear();
+  active_ = fetched_ = passed_barrier_ = body_done_ = false;
+  blocked_ = Blocked::kNo;
+  counters_.fill(0);
+  fence_clocks_.fill(nullptr);
+  message_bases_ = qman_.config().message_bases;
+  predicates_ = 1;
+  last_message_ = Picoseconds(0);
+  fetcher_.Reset();
+}
+
+void CommandProcessor::Enqueue(Job job) {
+  const Picoseconds arrival = job.arrival;
+  jobs_.push_back(std::move(job));
+  if (!active_ && jobs_.size() == 1) NotifyAt(wake_, arrival);
+}
+
+void CommandProcessor::RunBody(int stream, Job body) {
+  origin_.stream = static_cast<uint8_t>(stream);
+  jobs_.push_back(std::move(body));
+  // It may decode ahead of the simulation: the time is in the job.
+  wake_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void CommandProcessor::Granted(Picoseconds at) {
+  local_ = std::max(local_, at);
+  wake_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void CommandProcessor::BodyEnded(Picoseconds at, const SharedClock& clock) {
+  body_done_ = true;
+  environment_.Acquire(agent_, clock);
+  Granted(at);
+}
+
+void CommandProcessor::EngineProgressed() {
+  const bool finishing = active_ && offset_ == job_.bytes;
+  if (blocked_ == Blocked::kEngineBusy || blocked_ == Blocked::kEngineFull || finishing) {
+    wake_.notify(sc_core::SC_ZERO_TIME);
+  }
+}
+
+void CommandProcessor::AddFence(int fence, uint32_t value, const Message& message) {
+  constexpr uint32_t kCounterMax = (1u << 14) - 1;
+  counters_[fence] += value;
+  if (counters_[fence] > kCounterMax) {
+    environment_.faults.Raise(hal::HealthEvent::Kind::kUndefinedOpcode, message.origin,
+                              absl::StrCat("counter of fence ", fence, " of ", qman_.config().name,
+                                           " CP ", index_, " overflows"));
+    return;
+  }
+  fence_clocks_[fence] = Joined(fence_clocks_[fence], message.clock);
+  if (blocked_ == Blocked::kFence && fence_ == fence) wake_.notify(sc_core::SC_ZERO_TIME);
+}
+
+void CommandProcessor::SetMessageBase(int base, bool high, uint32_t value) {
+  uint64_t& address = message_bases_[base];
+  address = high ? (uint64_t{value} << 32) | (address & 0xFFFFFFFF) : (address >> 32 << 32) | value;
+}
+
+void CommandProcessor::Run() {
+  while (!environment_.faults.failed()) {
+    // Time has passed while it waited.
+    local_ = std::max(local_, Now());
+    if (!active_ && !StartJob()) return;
+    while (offset_ < job_.bytes) {
+      if (!fetched_ && !Fetch()) return;
+      if (ExecutePacket() == Outcome::kWait) return;
+      fetched_ = passed_barrier_ = false;
+      offset_ += packet_bytes_;
+      ++origin_.packet;
+    }
+    if (!FinishJob()) return;
+  }
+}
+
+bool CommandProcessor::InStep() {
+  if (local_ <= Now()) return true;
+  NotifyAt(wake_, local_);
+  return false;
+}
+
+CommandProcessor::Outcome CommandProcessor::Block(Blocked why) {
+  if (blocked_ == Blocked::kNo) blocked_since_ = local_;
+  blocked_ = why;
+  return Outcome::kWait;
+}
+
+void CommandProcessor::Unblocked() {
+  if (blocked_ == Blocked::kFence && local_ > blocked_since_) {
+    fence_wait_ += local_ - blocked_since_;
+    if (environment_.trace != nullptr) {
+      environment_.trace->Span(track_, "fence", absl::StrCat("fence ", fence_), blocked_since_,
+                               local_, 0);
+    }
+  }
+  blocked_ = Blocked::kNo;
+}
+
+bool CommandProcessor::Fail(hal::HealthEvent::Kind kind, const std::string& what) {
+  environment_.faults.Raise(kind, origin_, what);
+  return false;
+}
+
+bool CommandProcessor::StartJob() {
+  if (jobs_.empty()) return false;
+  Job& next = jobs_.front();
+  if (upper() && next.arrival > Now()) {
+    NotifyAt(wake_, next.arrival);
+    return false;
+  }
+  job_ = std::move(next);
+  jobs_.pop_front();
+  active_ = true;
+  local_ = std::max(local_, job_.arrival);
+  started_ = local_;
+  offset_ = 0;
+  origin_.submission = job_.submission;
+  origin_.queue = qman_.config().name.c_str();
+  origin_.lower = !upper();
+  origin_.packet = 0;
+  if (upper()) origin_.stream = static_cast<uint8_t>(index_);
+  Picoseconds latency = environment_.timing.host_latency;
+  if (job_.external) {
+    buffer_ = job_.copy.data();
+    base_ = 0;
+  } else {
+    const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, job_.address, job_.bytes);
+    if (!host.ok()) {
+      return Fail(hal::HealthEvent::Kind::kPageFault,
+                  absl::StrCat("fetch of ", job_.bytes,
+                               " bytes of commands: ", std::string(host.status().message())));
+    }
+    buffer_ = *host;
+    base_ = job_.address.value();
+    const Region region = *environment_.memory->RegionOf(job_.address);
+    if (region != Region::kHost) {
+      latency = region == Region::kDram ? environment_.timing.dram_latency
+                                        : environment_.timing.sram_latency;
+    }
+  }
+  if (environment_.timing.timed) fetcher_.Start(base_, job_.arrival, latency);
+  if (environment_.hazards != nullptr) {
+    environment_.Acquire(agent_, job_.clock);
+    if (!job_.external) {
+      AccessBox box;
+      box.base = job_.address;
+      box.run = job_.bytes;
+      const auto race =
+          environment_.hazards->Access(agent_, Describe(origin_) + " fetch of commands", {box});
+      if (race.has_value()) return Fail(hal::HealthEvent::Kind::kHazard, *race);
+    }
+  }
+  return true;
+}
+
+// False while it waits for something, or when it failed.
+bool CommandProcessor::FinishJob() {
+  if (job_.external) {
+    // The kernel driver's completion: two MSG_PROT behind the user's packets, the first with an
+    // engine barrier if there was a transfer.
+    if (!InStep()) return false;
+    if (job_.uses_engine && !qman_.engine().idle()) return false;
+    if (!fetched_) {
+      fetched_ = true;
+      local_ += environment_.timing.packet.value() * 2;
+      packets_ += 2;
+      if (!InStep()) return false;
+    }
+    fetched_ = false;
+    if (environment_.hazards != nullptr && job_.uses_engine) {
+      environment_.Acquire(agent_, environment_.Release(qman_.engine().config().agent));
+    }
+  }
+  active_ = false;
+  if (environment_.trace != nullptr) {
+    environment_.trace->Span(track_, upper() ? "job" : "body",
+                             absl::StrCat("submission ", job_.submission), started_, local_, 0);
+  }
+  if (upper()) {
+    qman_.Release(index_, local_);
+    if (job_.external)
+      qman_.completions().JobCompleted(job_.submission, environment_.Release(agent_));
+  } else {
+    qman_.Release(origin_.stream, local_);
+    qman_.cp(origin_.stream).BodyEnded(local_, environment_.Release(agent_));
+  }
+  job_.copy.clear();
+  return true;
+}
+
+bool CommandProcessor::Fetch() {
+  const uint32_t left = job_.bytes - offset_;
+  if (left < 8) {
+    return Fail(hal::HealthEvent::Kind::kUndefinedOpcode,
+                absl::StrCat(left, " bytes at the end of the command buffer are not a packet"));
+  }
+  std::memcpy(&ctl_, buffer_ + offset_ + 4, sizeof ctl_);
+  opcode_ = abi::OpcodeOf(ctl_);
+  packet_bytes_ = abi::PacketBytes(opcode_);
+  if (packet_bytes_ == 0) {
+    return Fail(hal::HealthEvent::Kind::kUndefinedOpcode,
+                absl::StrCat("unknown opcode 0x", absl::Hex(static_cast<uint32_t>(opcode_))));
+  }
+  Picoseconds cost = environment_.timing.packet;
+  if (opcode_ == abi::Opcode::kWregBulk) {
+    const uint32_t qwords = abi::PacketWregBulk::SIZE64::Get(Read<abi::PacketWregBulk>().size);
+    packet_bytes_ += 8 * qwords;
+    cost += environment_.timing.bulk_qword.value() * qwords;
+  }
+  if (packet_bytes_ > left) {
+    return Fail(hal::HealthEvent::Kind::kUndefinedOpcode,
+                absl::StrCat("packet of ", packet_bytes_,
+                             " bytes passes the end of the command buffer, ", left, " bytes on"));
+  }
+  if (environment_.timing.timed) {
+    local_ = fetcher_.Need(base_ + offset_ + packet_bytes_, local_) + cost;
+  }
+  ++packets_;
+  fetched_ = true;
+  return true;
+}
+
+std::string CommandProcessor::Stuck() const {
+  if (!active_) return jobs_.empty() ? "" : "has not started its next job";
+  const std::string at =
+      absl::StrCat("packet ", origin_.packet, " of submission ", origin_.submission);
+  switch (blocked_) {
+    case Blocked::kFence:
+      return absl::StrCat(at, ": FENCE ", fence_, " is ", counters_[fence_], ", needs ",
+                          fence_target_);
+    case Blocked::kEngineBusy:
+      return absl::StrCat(at, ": barrier, the engine is busy");
+    case Blocked::kEngineFull:
+      return absl::StrCat(at, ": launch, the engine's queue is full");
+    case Blocked::kArbiter:
+      return absl::StrCat(at, ": waits for the engine, which another stream holds");
+    case Blocked::kBody:
+      return absl::StrCat(at, ": its body has not ended");
+    case Blocked::kNo:
+      break;
+  }
+  return offset_ == job_.bytes
+             ? absl::StrCat("end of submission ", job_.submission, ": the engine is busy")
+             : absl::StrCat(at, ": runs");
+}
+
+void CommandProcessor::ResetStatistics() {
+  fence_wait_ = Picoseconds(0);
+  packets_ = 0;
+}
+
+void CommandProcessor::SetTrace() {
+  track_ = environment_.trace->Track("queue",
+                                     upper() ? absl::StrCat(qman_.config().name, " stream ", index_)
+                                             : absl::StrCat(qman_.config().name, " bodies"));
+}
+
+}  // namespace openhpu::simulator

@@ -1,0 +1,293 @@
+// What each packet does.
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/dma_core.h"
+#include "hal/abi/gaudi/qman.h"
+#include "simulator/engine/command_processor.h"
+#include "simulator/engine/engine.h"
+#include "simulator/engine/queue_manager.h"
+#include "simulator/engine/simulation_context.h"
+
+namespace openhpu::simulator {
+namespace {
+
+namespace abi = hal::abi::gaudi;
+namespace core = hal::abi::gaudi::dma_core;
+using Kind = hal::HealthEvent::Kind;
+
+// Packets whose header has a predicate.
+bool HasPredicate(abi::Opcode opcode) {
+  switch (opcode) {
+    case abi::Opcode::kNop:
+    case abi::Opcode::kStop:
+    case abi::Opcode::kMsgShort:
+    case abi::Opcode::kLinDma:
+    case abi::Opcode::kWait:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+CommandProcessor::Outcome CommandProcessor::ExecutePacket() {
+  if (HasPredicate(opcode_) && ((predicates_ >> abi::Ctl::PRED::Get(ctl_)) & 1) == 0) {
+    return Outcome::kDone;
+  }
+  if (!passed_barrier_) {
+    if (abi::Ctl::ENG_BARRIER::Get(ctl_)) {
+      if (!InStep()) return Outcome::kWait;
+      if (!qman_.engine().idle()) return Block(Blocked::kEngineBusy);
+      Unblocked();
+      if (environment_.hazards != nullptr) {
+        environment_.Acquire(agent_, environment_.Release(qman_.engine().config().agent));
+      }
+    }
+    // Register writes take effect at once, so their barrier always passes.
+    if (abi::Ctl::MSG_BARRIER::Get(ctl_)) local_ = std::max(local_, last_message_);
+    passed_barrier_ = true;
+  }
+  switch (opcode_) {
+    case abi::Opcode::kNop:
+      return Outcome::kDone;
+    case abi::Opcode::kStop:
+      Fail(Kind::kUndefinedOpcode, "STOP");
+      return Outcome::kWait;
+    case abi::Opcode::kWreg32: {
+      const auto packet = Read<abi::PacketWreg32>();
+      return WriteRegisters(abi::PacketWreg32::REG_OFFSET::Get(packet.ctl), &packet.value, 1);
+    }
+    case abi::Opcode::kWregBulk: {
+      const auto packet = Read<abi::PacketWregBulk>();
+      const auto* const values =
+          reinterpret_cast<const uint32_t*>(buffer_ + offset_ + sizeof packet);
+      return WriteRegisters(abi::PacketWregBulk::REG_OFFSET::Get(packet.ctl), values,
+                            2 * abi::PacketWregBulk::SIZE64::Get(packet.size));
+    }
+    case abi::Opcode::kMsgLong:
+    case abi::Opcode::kMsgProt: {
+      const auto packet = Read<abi::PacketMsgLong>();
+      PostMessage(packet.addr, packet.value, abi::PacketMsgLong::OP::Get(packet.ctl));
+      return Outcome::kDone;
+    }
+    case abi::Opcode::kMsgShort: {
+      const auto packet = Read<abi::PacketMsgShort>();
+      const uint64_t base = message_bases_[abi::PacketMsgShort::BASE::Get(packet.ctl)];
+      PostMessage(base + abi::PacketMsgShort::MSG_ADDR_OFFSET::Get(packet.ctl), packet.value,
+                  abi::PacketMsgShort::OP::Get(packet.ctl));
+      return Outcome::kDone;
+    }
+    case abi::Opcode::kFence:
+      return Fence();
+    case abi::Opcode::kLinDma:
+      return LinDma();
+    case abi::Opcode::kCpDma:
+      return CpDma();
+    case abi::Opcode::kArbPoint:
+      if (upper()) {
+        if (!InStep()) return Outcome::kWait;
+        qman_.Release(index_, local_);
+      }
+      local_ += environment_.timing.arbitration;
+      return Outcome::kDone;
+    case abi::Opcode::kWait: {
+      const auto packet = Read<abi::PacketWait>();
+      const uint32_t cycles = abi::PacketWait::NUM_CYCLES_TO_WAIT::Get(packet.cfg);
+      Message message;
+      message.at = local_ + environment_.timing.wait_cycle.value() * cycles;
+      message.address = qman_.config().base +
+                        abi::qman::CpFenceRdata(abi::PacketWait::ID::Get(packet.cfg), index_);
+      message.value = abi::PacketWait::INC_VAL::Get(packet.cfg);
+      message.origin = origin_;
+      environment_.network->Post(std::move(message));
+      return Outcome::kDone;
+    }
+    case abi::Opcode::kLoadAndExe:
+      return LoadAndExecute() ? Outcome::kDone : Outcome::kWait;
+    case abi::Opcode::kRepeat:
+      // The count is in the queue entry, and the kernel driver writes 0: a stretch runs once.
+      return Outcome::kDone;
+  }
+  return Outcome::kDone;
+}
+
+void CommandProcessor::PostMessage(uint64_t address, uint32_t value, uint32_t op) {
+  if (op > static_cast<uint32_t>(abi::MessageOp::kTimestamp)) {
+    Fail(Kind::kUndefinedOpcode, absl::StrCat("message with unknown op ", op));
+    return;
+  }
+  Message message;
+  message.at = local_ + environment_.timing.message_latency;
+  message.address = address;
+  message.value = value;
+  message.timestamp = op == static_cast<uint32_t>(abi::MessageOp::kTimestamp);
+  message.sent = local_;
+  message.origin = origin_;
+  message.clock = environment_.Release(agent_);
+  last_message_ = message.at;
+  environment_.network->Post(std::move(message));
+}
+
+CommandProcessor::Outcome CommandProcessor::WriteRegisters(uint32_t offset, const uint32_t* values,
+                                                           uint32_t words) {
+  const uint64_t end = uint64_t{offset} + 4 * uint64_t{words};
+  if (offset % 4 == 0 && end <= Engine::kRegisterBytes) return WriteEngine(offset, values, words);
+  if (offset % 4 == 0 && offset >= abi::qman::kWregBase &&
+      end <= abi::qman::kWregBase + abi::kBlockBytes) {
+    for (uint32_t i = 0; i < words; ++i) {
+      if (!WriteQman(offset + 4 * i - abi::qman::kWregBase, values[i])) return Outcome::kWait;
+    }
+    return Outcome::kDone;
+  }
+  Fail(Kind::kRazwi, absl::StrCat("write to register offset 0x", absl::Hex(offset),
+                                  ", where there is no register"));
+  return Outcome::kWait;
+}
+
+CommandProcessor::Outcome CommandProcessor::WriteEngine(uint32_t offset, const uint32_t* values,
+                                                        uint32_t words) {
+  Engine& engine = qman_.engine();
+  if (upper()) {
+    // Upper CPs of four streams share the engine's registers.
+    bool changed = false;
+    if (!InStep()) return Outcome::kWait;
+    if (!qman_.Acquire(index_, &changed)) return Block(Blocked::kArbiter);
+    Unblocked();
+    if (changed) local_ += environment_.timing.arbitration;
+  }
+  const bool launches = engine.Launches(offset, words);
+  if (launches) {
+    if (!InStep()) return Outcome::kWait;
+    if (!engine.accepts()) return Block(Blocked::kEngineFull);
+    Unblocked();
+  }
+  engine.WriteRegisters(offset, values, words, origin_,
+                        launches ? environment_.Release(agent_) : nullptr);
+  return Outcome::kDone;
+}
+
+bool CommandProcessor::WriteQman(uint32_t offset, uint32_t value) {
+  for (int base = 0; base < abi::qman::kNumMsgBases; ++base) {
+    const bool high = offset == abi::qman::CpMsgBaseAddrHi(base, index_);
+    if (!high && offset != abi::qman::CpMsgBaseAddrLo(base, index_)) continue;
+    SetMessageBase(base, high, value);
+    return true;
+  }
+  for (int fence = 0; fence < abi::qman::kNumFences; ++fence) {
+    if (offset != abi::qman::CpFenceRdata(fence, index_)) continue;
+    PostMessage(qman_.config().base + offset, value, 0);
+    return true;
+  }
+  return Fail(Kind::kRazwi, absl::StrCat("write to register offset 0x", absl::Hex(offset),
+                                         " of the queue manager, which is the kernel driver's"));
+}
+
+CommandProcessor::Outcome CommandProcessor::Fence() {
+  const auto packet = Read<abi::PacketFence>();
+  fence_ = static_cast<int>(abi::PacketFence::ID::Get(packet.cfg));
+  fence_target_ = abi::PacketFence::TARGET_VAL::Get(packet.cfg);
+  if (!InStep()) return Outcome::kWait;
+  if (counters_[fence_] < fence_target_) {
+    // Others may have the engine meanwhile. A body keeps it.
+    if (upper() && blocked_ == Blocked::kNo) qman_.Release(index_, local_);
+    return Block(Blocked::kFence);
+  }
+  Unblocked();
+  environment_.Acquire(agent_, fence_clocks_[fence_]);
+  const uint32_t decrement = abi::PacketFence::DEC_VAL::Get(packet.cfg);
+  if (decrement > counters_[fence_]) {
+    Fail(Kind::kUndefinedOpcode, absl::StrCat("counter of fence ", fence_, " underflows: ",
+                                              counters_[fence_], " - ", decrement));
+    return Outcome::kWait;
+  }
+  counters_[fence_] -= decrement;
+  if (counters_[fence_] == 0) fence_clocks_[fence_] = nullptr;
+  return Outcome::kDone;
+}
+
+CommandProcessor::Outcome CommandProcessor::LinDma() {
+  const auto packet = Read<abi::PacketLinDma>();
+  if (!qman_.config().linear_dma) {
+    Fail(Kind::kUndefinedOpcode, "LIN_DMA, and the engine is no DMA");
+    return Outcome::kWait;
+  }
+  if (abi::PacketLinDma::COMPRESS::Get(packet.ctl) ||
+      abi::PacketLinDma::DECOMPRESS::Get(packet.ctl) || !abi::PacketLinDma::LIN::Get(packet.ctl)) {
+    Fail(Kind::kUndefinedOpcode, "LIN_DMA must be linear, and compression is not modelled");
+    return Outcome::kWait;
+  }
+  // In step and with a free place first, so that all registers are written at once.
+  bool changed = false;
+  if (!InStep()) return Outcome::kWait;
+  if (upper() && !qman_.Acquire(index_, &changed)) return Block(Blocked::kArbiter);
+  Unblocked();
+  if (changed) {
+    local_ += environment_.timing.arbitration;
+    if (!InStep()) return Outcome::kWait;
+  }
+  Engine& engine = qman_.engine();
+  if (!engine.accepts()) return Block(Blocked::kEngineFull);
+  const uint64_t destination = abi::PacketLinDma::DST_ADDR::Get(packet.dst_addr_ctx_id_raw);
+  const uint32_t addresses[] = {
+      static_cast<uint32_t>(packet.src_addr), static_cast<uint32_t>(packet.src_addr >> 32),
+      static_cast<uint32_t>(destination), static_cast<uint32_t>(destination >> 32)};
+  // The header's low bits are COMMIT's.
+  const uint32_t commit = packet.ctl & 0x00FF007F;
+  engine.WriteRegisters(core::SRC_BASE_LO::kOffset, addresses, 4, origin_, nullptr);
+  engine.WriteRegisters(core::DST_TSIZE_0::kOffset, &packet.tsize, 1, origin_, nullptr);
+  engine.WriteRegisters(core::COMMIT::kOffset, &commit, 1, origin_, environment_.Release(agent_));
+  return Outcome::kDone;
+}
+
+CommandProcessor::Outcome CommandProcessor::CpDma() {
+  if (!upper()) {
+    Fail(Kind::kUndefinedOpcode, "CP_DMA in a body");
+    return Outcome::kWait;
+  }
+  if (body_done_) {
+    body_done_ = false;
+    Unblocked();
+    return Outcome::kDone;
+  }
+  if (blocked_ == Blocked::kBody) return Outcome::kWait;
+  if (!InStep()) return Outcome::kWait;
+  bool changed = false;
+  if (!qman_.Acquire(index_, &changed)) return Block(Blocked::kArbiter);
+  Unblocked();
+  if (changed) local_ += environment_.timing.arbitration;
+  const auto packet = Read<abi::PacketCpDma>();
+  Job body;
+  body.submission = job_.submission;
+  body.arrival = local_;
+  body.address = DeviceAddress(packet.src_addr);
+  body.bytes = packet.tsize;
+  body.clock = environment_.Release(agent_);
+  qman_.cp(abi::qman::kLowerCp).RunBody(index_, std::move(body));
+  return Block(Blocked::kBody);
+}
+
+bool CommandProcessor::LoadAndExecute() {
+  const auto packet = Read<abi::PacketLoadAndExe>();
+  const bool load = abi::PacketLoadAndExe::LOAD::Get(packet.cfg) != 0;
+  const bool scalars = abi::PacketLoadAndExe::DST::Get(packet.cfg) != 0;
+  if (!load || !scalars || abi::PacketLoadAndExe::EXE::Get(packet.cfg)) {
+    return Fail(Kind::kUndefinedOpcode,
+                "LOAD_AND_EXE that does anything but load predicates is not modelled");
+  }
+  if (!InStep()) return false;
+  const DeviceAddress address(packet.src_addr);
+  const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, address, sizeof predicates_);
+  if (!host.ok()) return Fail(Kind::kPageFault, std::string(host.status().message()));
+  std::memcpy(&predicates_, *host, sizeof predicates_);
+  predicates_ |= 1;
+  const Region region = *environment_.memory->RegionOf(address);
+  local_ += region == Region::kDram   ? environment_.timing.dram_latency
+            : region == Region::kSram ? environment_.timing.sram_latency
+                                      : environment_.timing.host_latency;
+  return true;
+}
+
+}  // namespace openhpu::simulator

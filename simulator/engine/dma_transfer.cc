@@ -1,0 +1,170 @@
+#include "simulator/engine/dma_transfer.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/dma_core.h"
+#include "hal/base/status_macros.h"
+
+namespace openhpu::simulator {
+namespace {
+
+namespace core = hal::abi::gaudi::dma_core;
+
+uint64_t Wide(uint32_t low, uint32_t high) { return (uint64_t{high} << 32) | low; }
+
+uint64_t TotalBytes(const DmaTransfer::Side& side) {
+  uint64_t bytes = 1;
+  for (uint32_t size : side.sizes) bytes *= size;
+  return bytes;
+}
+
+AccessBox Box(const DmaTransfer::Side& side, bool write) {
+  AccessBox box;
+  box.base = DeviceAddress(side.base);
+  box.run = side.sizes[0];
+  box.write = write;
+  for (int d = 1; d < core::kNumDims; ++d) {
+    box.sizes[d] = side.sizes[d];
+    box.strides[d] = side.strides[d];
+  }
+  return box;
+}
+
+// Walks the runs (dim 0) of a side. `first` is the host's view of the lowest address; sides have no
+// negative strides.
+class Runs {
+ public:
+  Runs(const DmaTransfer::Side& side, std::byte* first) : side_(side), run_(first) {}
+
+  // Bytes left in this run, and where.
+  uint64_t left() const { return side_.sizes[0] - done_; }
+  std::byte* at() const { return run_ + done_; }
+  void Skip(uint64_t bytes) {
+    done_ += bytes;
+    if (done_ < side_.sizes[0]) return;
+    done_ = 0;
+    for (int d = 1; d < core::kNumDims; ++d) {
+      run_ += side_.strides[d];
+      if (++index_[d] < side_.sizes[d]) return;
+      run_ -= uint64_t{side_.strides[d]} * side_.sizes[d];
+      index_[d] = 0;
+    }
+  }
+
+ private:
+  const DmaTransfer::Side& side_;
+  std::byte* run_;
+  uint64_t done_ = 0;
+  std::array<uint32_t, 5> index_{};
+};
+
+absl::StatusOr<std::byte*> HostOf(const DmaTransfer::Side& side, AddressSpace& memory) {
+  const AccessBox box = Box(side, false);
+  return memory.Resolve(Begin(box), (End(box) - Begin(box)).value());
+}
+
+}  // namespace
+
+DmaTransfer ReadDmaTransfer(const uint32_t* registers) {
+  const auto reg = [registers](uint32_t offset) { return registers[offset / 4]; };
+  const uint32_t commit = reg(core::COMMIT::kOffset);
+  DmaTransfer t;
+  t.linear = core::COMMIT::LIN::Get(commit) != 0;
+  t.memset = core::COMMIT::MEM_SET::Get(commit) != 0;
+  t.transpose = core::COMMIT::TRANSPOSE::Get(commit) != 0;
+  t.element_bytes = core::COMMIT::DTYPE::Get(commit) != 0 ? 4 : 2;
+  t.signals = core::COMMIT::WR_COMP_EN::Get(commit) != 0;
+  t.signal_address = Wide(reg(core::WR_COMP_ADDR_LO::kOffset), reg(core::WR_COMP_ADDR_HI::kOffset));
+  t.signal_value = reg(core::WR_COMP_WDATA::kOffset);
+  t.source.base = Wide(reg(core::SRC_BASE_LO::kOffset), reg(core::SRC_BASE_HI::kOffset));
+  t.destination.base = Wide(reg(core::DST_BASE_LO::kOffset),
+                            core::DST_BASE_HI::VAL::Get(reg(core::DST_BASE_HI::kOffset)));
+  if (t.linear) {
+    t.source.sizes[0] = t.destination.sizes[0] = reg(core::DST_TSIZE_0::kOffset);
+    return t;
+  }
+  for (int d = 0; d < core::kNumDims; ++d) {
+    t.source.sizes[d] = reg(core::SrcTsize(d));
+    t.destination.sizes[d] = reg(core::DstTsize(d));
+    if (d == 0) continue;
+    t.source.strides[d] = reg(core::SrcStride(d));
+    t.destination.strides[d] = reg(core::DstStride(d));
+  }
+  return t;
+}
+
+absl::Status DmaBoxes(const DmaTransfer& t, std::vector<AccessBox>& boxes) {
+  boxes.clear();
+  const uint64_t bytes = TotalBytes(t.destination);
+  if (!t.memset) {
+    if (TotalBytes(t.source) != bytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("DMA descriptor reads ", TotalBytes(t.source), " bytes and writes ", bytes));
+    }
+    if (t.transpose && (t.linear || t.source.sizes[0] % t.element_bytes != 0)) {
+      return absl::InvalidArgumentError("DMA transpose needs two dims, and rows of whole elements");
+    }
+    boxes.push_back(Box(t.source, false));
+  }
+  boxes.push_back(Box(t.destination, true));
+  return absl::OkStatus();
+}
+
+absl::Status RunDma(const DmaTransfer& t, AddressSpace& memory) {
+  uint64_t left = TotalBytes(t.destination);
+  if (left == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::byte* const to, HostOf(t.destination, memory));
+  Runs write(t.destination, to);
+  if (t.memset) {
+    std::array<std::byte, sizeof(uint64_t)> pattern;
+    std::memcpy(pattern.data(), &t.source.base, sizeof(uint64_t));
+    const bool uniform =
+        std::all_of(pattern.begin(), pattern.end(), [&](std::byte b) { return b == pattern[0]; });
+    for (uint64_t done = 0; done < left;) {
+      const uint64_t run = write.left();
+      if (uniform) {
+        std::memset(write.at(), static_cast<int>(pattern[0]), run);
+      } else {
+        for (uint64_t i = 0; i < run; ++i) write.at()[i] = pattern[(done + i) % pattern.size()];
+      }
+      done += run;
+      write.Skip(run);
+    }
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(std::byte* const from, HostOf(t.source, memory));
+  if (t.transpose) {
+    // Elements of the source's dim 0 become runs over its dim 1.
+    const uint32_t e = t.element_bytes, columns = t.source.sizes[0] / e;
+    DmaTransfer::Side outer = t.source;
+    outer.sizes[0] = 1;
+    outer.sizes[1] = 1;
+    Runs planes(outer, from);
+    while (left > 0) {
+      for (uint32_t column = 0; column < columns; ++column) {
+        for (uint32_t row = 0; row < t.source.sizes[1]; ++row) {
+          if (write.left() < e) return absl::InvalidArgumentError("DMA transpose cuts an element");
+          std::memcpy(write.at(),
+                      planes.at() + uint64_t{row} * t.source.strides[1] + uint64_t{column} * e, e);
+          write.Skip(e);
+          left -= e;
+        }
+      }
+      planes.Skip(1);
+    }
+    return absl::OkStatus();
+  }
+  Runs read(t.source, from);
+  while (left > 0) {
+    const uint64_t run = std::min(read.left(), write.left());
+    std::memmove(write.at(), read.at(), run);
+    read.Skip(run);
+    write.Skip(run);
+    left -= run;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace openhpu::simulator

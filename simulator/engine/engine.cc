@@ -1,0 +1,156 @@
+#include "simulator/engine/engine.h"
+
+#include <cstring>
+#include <utility>
+
+#include "hal/base/status_macros.h"
+#include "simulator/engine/message_network.h"
+#include "simulator/engine/simulation_context.h"
+
+namespace openhpu::simulator {
+namespace {
+
+hal::HealthEvent::Kind KindOf(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kOutOfRange ? hal::HealthEvent::Kind::kPageFault
+                                                        : hal::HealthEvent::Kind::kUndefinedOpcode;
+}
+
+}  // namespace
+
+Engine::Engine(sc_core::sc_module_name name, Environment& environment, const Config& config)
+    : sc_module(name), environment_(environment), config_(config) {
+  SC_METHOD(Run);
+  sensitive << wake_;
+  dont_initialize();
+}
+
+void Engine::WriteRegisters(uint32_t offset, const uint32_t* values, uint32_t words,
+                            const Origin& origin, const SharedClock& clock) {
+  std::memcpy(&registers_[offset / 4], values, 4 * words);
+  // Bit 0 of an execute register starts; a DMA's COMMIT always does.
+  if (!Launches(offset, words)) return;
+  OPENHPU_CHECK(accepts());
+  issued_.push_back({origin, clock});
+  Capture();
+  if (!environment_.timing.timed) {
+    if (Begin()) End();
+  } else if (phase_ == Phase::kIdle) {
+    wake_.notify(sc_core::SC_ZERO_TIME);
+  }
+}
+
+void Engine::Run() {
+  if (environment_.faults.failed()) return;
+  const Picoseconds now = Now();
+  if (phase_ == Phase::kMoving) {
+    if (flowing_) return;
+    if (now < next_) {
+      NotifyAt(wake_, next_);
+      return;
+    }
+    End();
+    if (environment_.faults.failed()) return;
+  }
+  if (phase_ == Phase::kIdle) {
+    if (issued_.empty() || !Begin()) return;
+    phase_ = Phase::kLaunching;
+    next_ = now + work_.launch;
+  }
+  if (now < next_) {
+    NotifyAt(wake_, next_);
+    return;
+  }
+  phase_ = Phase::kMoving;
+  next_ = now + work_.arithmetic;
+  flowing_ = work_.plan != nullptr && work_.plan->bytes != 0;
+  if (flowing_) {
+    environment_.fabric->Start(*work_.plan, this);
+  } else {
+    NotifyAt(wake_, next_);
+  }
+}
+
+void Engine::FlowEnded() {
+  flowing_ = false;
+  NotifyAt(wake_, next_);
+}
+
+bool Engine::Begin() {
+  const Issue& issue = issued_.front();
+  began_ = Now();
+  work_ = Work();
+  if (absl::Status status = Prepare(work_); !status.ok()) {
+    environment_.faults.Raise(KindOf(status), issue.origin, std::string(status.message()));
+    return false;
+  }
+  if (environment_.hazards != nullptr) {
+    environment_.Acquire(config_.agent, issue.clock);
+    if (work_.boxes != nullptr) {
+      const std::optional<std::string> race = environment_.hazards->Access(
+          config_.agent, Describe(issue.origin) + " " + work_.what, *work_.boxes);
+      if (race.has_value()) {
+        environment_.faults.Raise(hal::HealthEvent::Kind::kHazard, issue.origin, *race);
+        return false;
+      }
+    }
+  }
+  if (absl::Status status = Execute(); !status.ok()) {
+    environment_.faults.Raise(KindOf(status), issue.origin, std::string(status.message()));
+    return false;
+  }
+  if (work_.boxes != nullptr) TouchBoxes(*environment_.memory, *work_.boxes);
+  return true;
+}
+
+void Engine::End() {
+  const Picoseconds now = Now();
+  statistics_.busy += now - began_;
+  ++statistics_.commands;
+  if (work_.plan != nullptr) {
+    statistics_.bytes_read += work_.plan->traffic.bytes_read();
+    statistics_.bytes_written += work_.plan->traffic.bytes_written();
+    if (!environment_.timing.timed) environment_.fabric->Count(work_.plan->traffic);
+  }
+  if (environment_.trace != nullptr) {
+    const uint64_t bytes = work_.plan == nullptr ? 0 : work_.plan->bytes;
+    environment_.trace->Span(track_, work_.what, Detail(), began_, now, bytes);
+  }
+  phase_ = Phase::kIdle;
+  Complete();
+  issued_.pop_front();
+  if (listener_ != nullptr) listener_->EngineProgressed();
+}
+
+void Engine::Signal(uint64_t address, uint32_t value) {
+  Message message;
+  message.at = Now() + environment_.timing.message_latency;
+  message.address = address;
+  message.value = value;
+  message.origin = issued_.front().origin;
+  message.clock = environment_.Release(config_.agent);
+  environment_.network->Post(std::move(message));
+}
+
+void Engine::Reset() {
+  wake_.cancel();
+  issued_.clear();
+  phase_ = Phase::kIdle;
+  flowing_ = false;
+  registers_.fill(0);
+  ResetCommands();
+}
+
+Engine::Statistics Engine::statistics() const {
+  Statistics s = statistics_;
+  if (phase_ != Phase::kIdle) s.busy += Now() - began_;
+  return s;
+}
+
+void Engine::ResetStatistics() {
+  statistics_ = Statistics();
+  if (phase_ != Phase::kIdle) began_ = Now();
+}
+
+void Engine::SetTrace() { track_ = environment_.trace->Track("engine", config_.name); }
+
+}  // namespace openhpu::simulator

@@ -1,0 +1,93 @@
+// What every module of one machine shares: costs, memory, the networks, and where errors and
+// observations go. One a machine, owned by it.
+#ifndef SIMULATOR_ENGINE_ENVIRONMENT_H_
+#define SIMULATOR_ENGINE_ENVIRONMENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hal/base/strong_int.h"
+#include "hal/base/trace.h"
+#include "hal/driver.h"
+#include "simulator/engine/address_space.h"
+#include "simulator/engine/hazards.h"
+#include "simulator/engine/timing.h"
+
+namespace openhpu::simulator {
+
+class Fabric;
+class MessageNetwork;
+
+// Who caused something: a packet of a queue's stream.
+struct Origin {
+  uint64_t submission = 0;
+  const char* queue = "";  // the engine's name; a literal or the queue manager's own
+  uint8_t stream = 0;
+  bool lower = false;   // in a body
+  uint32_t packet = 0;  // index in its command buffer
+};
+// "TPC3 stream 0 body packet 12 of submission 7".
+std::string Describe(const Origin& origin);
+
+// The first error stops the machine: modules look at failed() and do nothing more until reset.
+class Faults {
+ public:
+  struct Fault {
+    hal::HealthEvent::Kind kind;
+    std::string message;
+    uint64_t submission = 0;
+  };
+
+  // Records the first fault since the last Clear, and ends the current run. `what` names place and
+  // reason; the origin is put before it.
+  void Raise(hal::HealthEvent::Kind kind, const Origin& origin, const std::string& what);
+  bool failed() const { return failed_; }
+  const Fault& fault() const { return fault_; }
+  void Clear() { failed_ = false; }
+
+ private:
+  bool failed_ = false;
+  Fault fault_;
+};
+
+// What has been seen, carried from a releasing agent to an acquiring one; null when hazards are
+// off.
+using SharedClock = std::shared_ptr<const VectorClock>;
+
+struct Environment {
+  Timing timing;
+  // What a user may reach.
+  DeviceAddress dram_user_begin, dram_end, sram_user_begin, sram_end;
+  bool exact_arithmetic = false;
+  std::unique_ptr<MachineMemory> memory;
+  std::unique_ptr<HazardChecker> hazards;  // null when off
+  Fabric* fabric = nullptr;
+  MessageNetwork* network = nullptr;
+  TraceSink* trace = nullptr;  // null when off
+  Faults faults;
+
+  SharedClock Release(AgentId agent) {
+    return hazards ? std::make_shared<const VectorClock>(hazards->Release(agent)) : nullptr;
+  }
+  void Acquire(AgentId agent, const SharedClock& clock) {
+    if (clock) hazards->Acquire(agent, *clock);
+  }
+};
+
+// The join of two clocks; either may be null.
+SharedClock Joined(const SharedClock& a, const SharedClock& b);
+
+// Memory of a user at [address, address + bytes): OutOfRange for what is not there or not the
+// user's.
+absl::StatusOr<std::byte*> ResolveForUser(Environment& environment, DeviceAddress address,
+                                          uint64_t bytes);
+// All boxes lie in memory of the user.
+absl::Status CheckBoxes(Environment& environment, const std::vector<AccessBox>& boxes);
+// Marks what the boxes write as written.
+void TouchBoxes(MachineMemory& memory, const std::vector<AccessBox>& boxes);
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_ENGINE_ENVIRONMENT_H_

@@ -1,0 +1,100 @@
+// The machine: all modules of one simulated card, connected, in a SystemC kernel of its own. No
+// host time here: that is the driver's.
+//
+// Threading: every method but Create wants the caller to hold a Door of context().
+#ifndef SIMULATOR_ENGINE_MACHINE_H_
+#define SIMULATOR_ENGINE_MACHINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "hal/chip.pb.h"
+#include "simulator/engine/engine.h"
+#include "simulator/engine/environment.h"
+#include "simulator/engine/fabric.h"
+#include "simulator/engine/message_network.h"
+#include "simulator/engine/queue_manager.h"
+#include "simulator/engine/simulation_context.h"
+#include "simulator/engine/sync_manager.h"
+
+namespace openhpu::simulator {
+
+class Machine : private MessageTarget {
+ public:
+  struct Options {
+    bool timed = true, hazards = false;
+    bool exact_arithmetic = false;
+  };
+  // ResourceExhausted when the host has no address space for the chip's memories. `completions`
+  // outlives the machine.
+  static absl::StatusOr<std::unique_ptr<Machine>> Create(const hal::Chip& chip,
+                                                         const Options& options,
+                                                         CompletionListener& completions);
+  // Takes a Door of its own.
+  ~Machine() override;
+
+  SimulationContext& context() { return context_; }
+  Environment& environment() { return environment_; }
+
+  // The stream of a queue id; InvalidArgument names what the chip does not have.
+  struct Stream {
+    QueueManager* queue = nullptr;
+    int index = 0;
+  };
+  absl::StatusOr<Stream> FindStream(uint64_t queue_id) const;
+
+  // Every queue that is not empty, what it waits for, and who should serve it.
+  std::string DescribeStuck() const;
+
+  // Everything in flight is forgotten, sync objects are zero; memory and time stay.
+  void Reset();
+  // nullptr stops.
+  void SetTrace(TraceSink* sink);
+
+  struct EngineUnit {
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<QueueManager> queue;
+  };
+  // In the order of the chip: DMA, MME, TPC.
+  const std::vector<EngineUnit>& units() const { return units_; }
+  Fabric& fabric() { return *fabric_; }
+  void ResetStatistics();
+
+  // The agents of the hazard checker.
+  static constexpr AgentId kHostAgent = 0;
+
+ private:
+  enum class Block : uint8_t { kNone, kSyncManager, kQueueManager };
+  struct Page {
+    Block block = Block::kNone;
+    uint16_t index = 0;
+    uint64_t base = 0;
+  };
+
+  Machine() = default;
+  void Build(const hal::Chip& chip, CompletionListener& completions);
+  void AddUnit(std::unique_ptr<Engine> engine, uint64_t qman_base, uint64_t entries,
+               bool linear_dma, CompletionListener& completions);
+  void MapPages(uint64_t base, uint64_t bytes, Block block, size_t index);
+  void Deliver(const Message& message) override;
+  void WriteMemory(const Message& message);
+  std::string DescribeFence(const QueueManager& queue, int cp, int fence) const;
+
+  SimulationContext context_;
+  hal::Chip chip_;
+  Environment environment_;
+  uint64_t cfg_base_ = 0;
+  std::vector<Page> pages_;  // of the configuration space
+  std::unique_ptr<MessageNetwork> network_;
+  std::unique_ptr<Fabric> fabric_;
+  std::vector<std::unique_ptr<SyncManager>> sync_managers_;
+  std::vector<EngineUnit> units_;
+  size_t dmas_ = 0, mmes_ = 0;  // units before the MMEs, and of MMEs
+};
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_ENGINE_MACHINE_H_

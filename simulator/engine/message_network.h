@@ -1,0 +1,61 @@
+// The low-bandwidth network: small writes (to sync objects, monitors, fence counters, memory),
+// delivered in order of time, ties in order of posting.
+#ifndef SIMULATOR_ENGINE_MESSAGE_NETWORK_H_
+#define SIMULATOR_ENGINE_MESSAGE_NETWORK_H_
+
+#include <cstdint>
+#include <systemc>
+#include <vector>
+
+#include "simulator/engine/environment.h"
+
+namespace openhpu::simulator {
+
+struct Message {
+  Picoseconds at, sent;  // when it is delivered, and was issued
+  uint64_t address = 0;
+  uint32_t value = 0;
+  bool timestamp = false;  // writes the device's time, 64 bits of nanoseconds, instead
+  Origin origin;
+  SharedClock clock;
+};
+
+// Where messages end.
+class MessageTarget {
+ public:
+  virtual ~MessageTarget() = default;
+  virtual void Deliver(const Message& message) = 0;
+};
+
+class MessageNetwork : public sc_core::sc_module {
+ public:
+  SC_HAS_PROCESS(MessageNetwork);
+  MessageNetwork(sc_core::sc_module_name name, Environment& environment, MessageTarget& target);
+
+  // `message.at` is not before now.
+  void Post(Message message);
+  void Clear();
+  bool idle() const { return count() == 0; }
+
+ private:
+  struct Entry {
+    uint64_t order;
+    Message message;
+  };
+  static bool Later(const Entry& a, const Entry& b);
+  size_t count() const { return timed_.size() + (fifo_.size() - fifo_head_); }
+  void Run();
+
+  Environment& environment_;
+  MessageTarget& target_;
+  sc_core::sc_event wake_;
+  std::vector<Entry> timed_;  // a heap, earliest first
+  // At zero latency order of posting is order of time.
+  std::vector<Message> fifo_;
+  size_t fifo_head_ = 0;
+  uint64_t posted_ = 0;
+};
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_ENGINE_MESSAGE_NETWORK_H_

@@ -1,0 +1,79 @@
+#include "simulator/engine/queue_manager.h"
+
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/qman.h"
+
+namespace openhpu::simulator {
+
+namespace qman = hal::abi::gaudi::qman;
+
+QueueManager::QueueManager(sc_core::sc_module_name name, Environment& environment,
+                           const Config& config, Engine& engine, CompletionListener& completions)
+    : sc_module(name),
+      environment_(environment),
+      config_(config),
+      engine_(engine),
+      completions_(completions) {
+  for (int i = 0; i < qman::kNumCps; ++i) {
+    const std::string cp_name = i == qman::kLowerCp ? "lower" : absl::StrCat("upper", i);
+    cps_[i] = std::make_unique<CommandProcessor>(cp_name.c_str(), *this, i, config.first_agent + i);
+  }
+  engine.set_listener(this);
+}
+
+uint32_t QueueManager::Free(int stream) const {
+  const size_t used = cps_[stream]->jobs();
+  return used >= config_.entries ? 0 : config_.entries - static_cast<uint32_t>(used);
+}
+
+void QueueManager::Write(uint32_t offset, const Message& message) {
+  for (int fence = 0; fence < qman::kNumFences; ++fence) {
+    for (int cp = 0; cp < qman::kNumCps; ++cp) {
+      if (offset != qman::CpFenceRdata(fence, cp)) continue;
+      cps_[cp]->AddFence(fence, qman::CP_FENCE0_RDATA::INC_VAL::Get(message.value), message);
+      return;
+    }
+  }
+  environment_.faults.Raise(
+      hal::HealthEvent::Kind::kRazwi, message.origin,
+      absl::StrCat("write to offset 0x", absl::Hex(offset), " of the queue manager of ",
+                   config_.name, ", which is the kernel driver's"));
+}
+
+bool QueueManager::Acquire(int stream, bool* changed) {
+  if (holder_ == stream) return true;
+  if (holder_ >= 0) {
+    waiting_[stream] = true;
+    return false;
+  }
+  holder_ = stream;
+  *changed = last_holder_ >= 0 && last_holder_ != stream;
+  last_holder_ = stream;
+  return true;
+}
+
+void QueueManager::Release(int stream, Picoseconds at) {
+  if (holder_ != stream) return;
+  holder_ = -1;
+  for (int i = 1; i <= kStreams; ++i) {
+    const int next = (stream + i) % kStreams;
+    if (!waiting_[next]) continue;
+    waiting_[next] = false;
+    holder_ = next;
+    last_holder_ = next;
+    cps_[next]->Granted(at + environment_.timing.arbitration);
+    return;
+  }
+}
+
+void QueueManager::EngineProgressed() {
+  for (auto& cp : cps_) cp->EngineProgressed();
+}
+
+void QueueManager::Reset() {
+  holder_ = last_holder_ = -1;
+  waiting_.fill(false);
+  for (auto& cp : cps_) cp->Reset();
+}
+
+}  // namespace openhpu::simulator

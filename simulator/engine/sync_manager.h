@@ -1,0 +1,66 @@
+// One sync manager: sync objects (SOB) of 15 bits, and monitors that watch a group of eight of
+// them. Values change when a message arrives; a monitor whose condition holds, when it is armed or
+// later, writes its payload once and is disarmed. Arithmetic of adds is modulo 2^15.
+#ifndef SIMULATOR_ENGINE_SYNC_MANAGER_H_
+#define SIMULATOR_ENGINE_SYNC_MANAGER_H_
+
+#include <cstdint>
+#include <string>
+#include <systemc>
+#include <vector>
+
+#include "simulator/engine/environment.h"
+#include "simulator/engine/message_network.h"
+
+namespace openhpu::simulator {
+
+class SyncManager : public sc_core::sc_module {
+ public:
+  struct Config {
+    int index = 0;  // W_S, E_S, W_N, E_N
+    uint32_t sobs = 0, monitors = 0;
+    uint32_t first_user_sob = 0, first_user_monitor = 0;  // those below are the kernel's
+  };
+  struct Monitor {
+    bool armed = false, equal = false;
+    uint8_t mask = 0xFF;  // a zero bit is watched
+    uint16_t group = 0, value = 0;
+    uint64_t address = 0;
+    uint32_t data = 0;
+    Origin armed_by;
+    SharedClock clock;
+  };
+
+  SyncManager(sc_core::sc_module_name name, Environment& environment, const Config& config);
+
+  // A message to the block of objects, `offset` in it.
+  void Write(uint32_t offset, const Message& message);
+  void Reset();
+
+  uint32_t sob(uint32_t index) const { return values_[index]; }
+  const std::vector<Monitor>& monitors() const { return monitors_; }
+  // "W_S", "E_S", "W_N", "E_N".
+  const char* label() const;
+  // "monitor 80 (armed), waits for SOB 8 >= 3 (is 2)": for people.
+  std::string DescribeMonitor(uint32_t index) const;
+
+ private:
+  bool Satisfied(const Monitor& monitor) const;
+  void WriteSob(uint32_t index, const Message& message);
+  void Arm(uint32_t index, const Message& message);
+  void Fire(uint32_t index);
+  // Faults when the object is the kernel's or is not there.
+  bool Allowed(const char* what, uint32_t index, uint32_t first, uint32_t count,
+               const Message& message);
+
+  Environment& environment_;
+  const Config config_;
+  std::vector<uint16_t> values_;
+  std::vector<SharedClock> clocks_;  // of each SOB; empty when hazards are off
+  std::vector<Monitor> monitors_;
+  std::vector<std::vector<uint16_t>> armed_;  // of each group, in order of arming
+};
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_ENGINE_SYNC_MANAGER_H_
