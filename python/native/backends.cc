@@ -3,14 +3,14 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
+#include "hal/kernel/text.h"
 #include "hal/null/driver.h"
 
 namespace openhpu::python {
 
-absl::StatusOr<Backend> OpenBackend(std::string_view spec) {
-  if (spec.empty() || spec == "sim") spec = "sim:gaudi";
+absl::StatusOr<Backend> OpenBackend(std::string_view wanted) {
+  const std::string spec(wanted.empty() || wanted == "sim" ? "sim:gaudi" : wanted);
   Backend backend;
   if (absl::StartsWith(spec, "sim:")) {
     ASSIGN_OR_RETURN(std::unique_ptr<simulator::Simulator> opened,
@@ -25,11 +25,11 @@ absl::StatusOr<Backend> OpenBackend(std::string_view spec) {
   }
   if (absl::StartsWith(spec, "habanalabs:")) {
     return absl::UnimplementedError(
-        absl::StrCat("OPENHPU_DEVICE=", spec,
-                     ": real cards behind the habanalabs driver are not supported yet; use "
-                     "sim:<chip> or null:<chip>"));
+        hal::Cat("OPENHPU_DEVICE=", spec,
+                 ": real cards behind the habanalabs driver are not supported yet; use "
+                 "sim:<chip> or null:<chip>"));
   }
-  return absl::InvalidArgumentError(absl::StrCat(
+  return absl::InvalidArgumentError(hal::Cat(
       "OPENHPU_DEVICE=", spec, ": no such device; use sim:<chip>[,key=value...] or null:<chip>"));
 }
 

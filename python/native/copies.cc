@@ -1,38 +1,25 @@
-// Copies between host and device, and inside the device. int64 is narrowed to int32 on the way in,
-// with a range check, and widened on the way out.
+// Copies between host and device, and inside the device. int64 and float64 are narrowed to int32
+// and float32 on the way in, with a range check, and widened on the way out.
 #include <ATen/ATen.h>
-#include <pybind11/pybind11.h>
 #include <torch/library.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "python/native/device.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
+#include "python/native/without_gil.h"
 
 namespace openhpu::python {
 namespace {
 
 bool IsHpu(const at::Tensor& t) { return t.device().type() == c10::DeviceType::HPU; }
-
-// Waiting for the device must not hold the interpreter; backward threads have it not.
-class WithoutGil {
- public:
-  WithoutGil() {
-    if (Py_IsInitialized() && PyGILState_Check()) state_ = PyEval_SaveThread();
-  }
-  ~WithoutGil() {
-    if (state_ != nullptr) PyEval_RestoreThread(state_);
-  }
-  WithoutGil(const WithoutGil&) = delete;
-  WithoutGil& operator=(const WithoutGil&) = delete;
-
- private:
-  PyThreadState* state_ = nullptr;
-};
 
 bool RangeChecked() {
   static const bool checked = [] {
@@ -42,56 +29,81 @@ bool RangeChecked() {
   return checked;
 }
 
-std::vector<int32_t> Narrow(const int64_t* from, int64_t count) {
-  std::vector<int32_t> out(static_cast<size_t>(count));
-  const bool checked = RangeChecked();
+// `from` holds `count` elements of the host's type; infinities and NaNs pass.
+template <typename Device, typename Host>
+std::vector<char> Narrow(const void* from, int64_t count) {
+  const Host* values = static_cast<const Host*>(from);
+  std::vector<char> out(static_cast<size_t>(count) * sizeof(Device));
+  Device* narrow = reinterpret_cast<Device*>(out.data());
+  constexpr Host kLow = std::numeric_limits<Device>::lowest(),
+                 kHigh = std::numeric_limits<Device>::max();
+  Host low = 0, high = 0;
   for (int64_t i = 0; i < count; ++i) {
-    TORCH_CHECK(!checked || (from[i] >= std::numeric_limits<int32_t>::min() &&
-                             from[i] <= std::numeric_limits<int32_t>::max()),
-                "Error when trying to cast Long to Int, Input values range exceeds the int32 range "
-                "that hpu stores int64 in: ",
-                from[i], " at flat index ", i);
-    out[static_cast<size_t>(i)] = static_cast<int32_t>(from[i]);
+    bool finite = true;
+    if constexpr (std::is_floating_point_v<Host>) finite = std::isfinite(values[i]);
+    if (finite) {
+      low = std::min(low, values[i]);
+      high = std::max(high, values[i]);
+    }
+    narrow[i] = static_cast<Device>(values[i]);
   }
+  constexpr bool kInteger = std::is_integral_v<Host>;
+  TORCH_CHECK(!RangeChecked() || (low >= kLow && high <= kHigh), "Error when trying to cast ",
+              kInteger ? "Long to Int" : "Double to Float", ", Input values range [", low, ", ",
+              high, "] exceeds ", kInteger ? "Int" : "Float", " range [", kLow, ", ", kHigh, "]");
   return out;
+}
+
+template <typename Device, typename Host>
+void Widen(const std::vector<char>& from, void* to) {
+  const Device* narrow = reinterpret_cast<const Device*>(from.data());
+  Host* out = static_cast<Host*>(to);
+  for (size_t i = 0; i < from.size() / sizeof(Device); ++i) out[i] = static_cast<Host>(narrow[i]);
+}
+
+uint64_t DeviceBytes(int64_t elements, c10::ScalarType type) {
+  return static_cast<uint64_t>(elements) * StorageBytes(ToDType(type));
 }
 
 // dst is dense; src is a dense CPU tensor of its dtype.
 void Upload(const at::Tensor& src, const at::Tensor& dst) {
   Device* device = ValueOrThrow(Device::Get());
-  const int64_t count = dst.numel();
-  const uint64_t width = StorageBytes(ToDType(dst.scalar_type()));
-  const uint64_t offset = static_cast<uint64_t>(dst.storage_offset()) * width;
-  std::vector<int32_t> narrowed;
+  const c10::ScalarType type = dst.scalar_type();
+  std::vector<char> narrowed;
   const void* bytes = src.data_ptr();
-  if (dst.scalar_type() == c10::kLong) {
-    narrowed = Narrow(src.data_ptr<int64_t>(), count);
-    bytes = narrowed.data();
-  }
+  if (type == c10::kLong) narrowed = Narrow<int32_t, int64_t>(bytes, dst.numel());
+  if (type == c10::kDouble) narrowed = Narrow<float, double>(bytes, dst.numel());
+  if (IsNarrowed(type)) bytes = narrowed.data();
+  graph::Storage& storage = StorageOf(dst);
   WithoutGil no_gil;
   std::lock_guard lock(device->mutex());
-  ThrowIfError(device->current_recorder().CopyFromHost(bytes, static_cast<uint64_t>(count) * width,
-                                                       StorageOf(dst), offset));
+  ThrowIfError(device->current_recorder().CopyFromHost(
+      bytes, DeviceBytes(dst.numel(), type), storage, DeviceBytes(dst.storage_offset(), type)));
 }
 
 // src is dense on hpu; dst is a dense CPU tensor of its dtype.
 void Download(const at::Tensor& src, const at::Tensor& dst) {
   Device* device = ValueOrThrow(Device::Get());
-  const int64_t count = src.numel();
-  const uint64_t width = StorageBytes(ToDType(src.scalar_type()));
-  const uint64_t offset = static_cast<uint64_t>(src.storage_offset()) * width;
-  const bool widen = src.scalar_type() == c10::kLong;
-  std::vector<int32_t> narrow(widen ? static_cast<size_t>(count) : 0);
+  const c10::ScalarType type = src.scalar_type();
+  const uint64_t bytes = DeviceBytes(src.numel(), type);
+  std::vector<char> narrow(IsNarrowed(type) ? bytes : 0);
+  void* host = IsNarrowed(type) ? static_cast<void*>(narrow.data()) : dst.data_ptr();
+  graph::Storage& storage = StorageOf(src);
   {
     WithoutGil no_gil;
     std::lock_guard lock(device->mutex());
     ThrowIfError(device->current_recorder().CopyToHost(
-        StorageOf(src), offset, static_cast<uint64_t>(count) * width,
-        widen ? static_cast<void*>(narrow.data()) : dst.data_ptr()));
+        storage, DeviceBytes(src.storage_offset(), type), bytes, host));
   }
-  if (!widen) return;
-  int64_t* out = dst.data_ptr<int64_t>();
-  for (int64_t i = 0; i < count; ++i) out[i] = narrow[static_cast<size_t>(i)];
+  if (type == c10::kLong) Widen<int32_t, int64_t>(narrow, dst.data_ptr());
+  if (type == c10::kDouble) Widen<float, double>(narrow, dst.data_ptr());
+}
+
+bool Capturing() {
+  if (!Device::IsOpen()) return false;
+  Device* device = ValueOrThrow(Device::Get());
+  std::lock_guard lock(device->mutex());
+  return device->current_recorder().capturing();
 }
 
 at::Tensor CopyFrom(const at::Tensor& self, const at::Tensor& dst, bool /*non_blocking*/) {
@@ -104,7 +116,8 @@ at::Tensor CopyFrom(const at::Tensor& self, const at::Tensor& dst, bool /*non_bl
     TORCH_CHECK(self.device().is_cpu(), "copies from ", self.device(), " to hpu are not supported");
     ToDType(dst.scalar_type());
     const at::Tensor dense = self.to(dst.scalar_type()).expand(dst.sizes()).contiguous();
-    if (dst.is_contiguous()) {
+    // A capture keeps the values: each replay copies them from a tensor that nobody writes.
+    if (dst.is_contiguous() && !Capturing()) {
       Upload(dense, dst);
     } else {
       const at::Tensor staged = EmptyContiguous(dst.sizes(), dst.scalar_type());
@@ -114,6 +127,7 @@ at::Tensor CopyFrom(const at::Tensor& self, const at::Tensor& dst, bool /*non_bl
     return dst;
   }
   TORCH_CHECK(dst.device().is_cpu(), "copies from hpu to ", dst.device(), " are not supported");
+  RefuseDuringCapture("a copy from hpu to the host", "a replay could not give the host its values");
   at::Tensor dense = self;
   if (!self.is_contiguous()) {
     dense = EmptyContiguous(self.sizes(), self.scalar_type());
@@ -134,6 +148,7 @@ at::Tensor CopyFromAndResize(const at::Tensor& self, const at::Tensor& dst) {
 }
 
 at::Scalar LocalScalarDense(const at::Tensor& self) {
+  RefuseDuringCapture("aten::_local_scalar_dense", "a replay could not give the host its values");
   const at::Tensor host = at::empty({}, self.options().device(c10::kCPU));
   CopyFrom(self.reshape({}), host, false);
   return host.item();

@@ -1,6 +1,7 @@
 // The process's device: opened on first use, with its streams. No torch here.
 //
-// Threading: one lock (`mutex`) guards the recorders; every entry from PyTorch takes it. The current stream is per thread.
+// Threading: one lock (`mutex`) guards the recorders and captures; every entry from PyTorch takes
+// it. The current stream is per thread.
 #ifndef PYTHON_NATIVE_DEVICE_H_
 #define PYTHON_NATIVE_DEVICE_H_
 
@@ -8,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,9 +24,20 @@ namespace openhpu::python {
 
 using StreamIndex = int64_t;  // 0 is the default stream; a new one each time a user makes a Stream
 
+// A capture as the user's HPUGraph sees it. Owned by that object, which takes it off the device
+// before it dies.
+struct Capture {
+  graph::CapturedGraph graph;
+  StreamIndex stream = 0;
+  bool active = false;
+  std::string discarded;  // why, if what was recorded was thrown away; empty otherwise
+};
+
 class Device {
  public:
-  // The device that OPENHPU_DEVICE names, opened on the first call. The first call's error is every call's error; FailedPrecondition in a forked child.
+  // The device that OPENHPU_DEVICE names, opened on the first call. The first call's error is every
+  // call's error; FailedPrecondition in a forked child. Lives as long as the process: tensors may
+  // be freed after everything else.
   static absl::StatusOr<Device*> Get();
   // Whether Get() has succeeded; never opens.
   static bool IsOpen();
@@ -32,11 +45,12 @@ class Device {
   std::recursive_mutex& mutex() { return mutex_; }
   graph::Engine& engine() { return *engine_; }
   runtime::Context& context() { return *context_; }
-  simulator::Simulator* simulator() { return simulator_; }
+  simulator::Simulator* simulator() { return simulator_; }  // null if the device is not simulated
 
   absl::StatusOr<StreamIndex> CreateStream();
   static StreamIndex CurrentStream();
-  // Flushes the stream that the thread leaves.
+  // Flushes the stream that the thread leaves. A stream entered from the default one starts after
+  // what that has been given so far.
   absl::Status SetCurrentStream(StreamIndex stream);
   graph::Recorder& recorder(StreamIndex stream);
   graph::Recorder& current_recorder() { return recorder(CurrentStream()); }
@@ -45,12 +59,18 @@ class Device {
   absl::Status FlushAll();
   absl::Status SynchronizeAll();
 
-  ~Device();
+  // On the current stream, flushed first. FailedPrecondition with the vendor's texts when it
+  // captures already, or when the capture ends on another stream.
+  absl::Status BeginCapture(Capture& capture);
+  absl::Status EndCapture(Capture& capture);
+  // Ends the capture of a stream, if there is one, and throws away what it recorded.
+  void DiscardCapture(StreamIndex stream, std::string_view why);
 
  private:
   struct StreamState {
     std::unique_ptr<runtime::Stream> stream;
     std::unique_ptr<graph::Recorder> recorder;
+    Capture* capture = nullptr;
   };
   Device() = default;
   static absl::StatusOr<std::unique_ptr<Device>> Open();

@@ -1,16 +1,17 @@
-// What has no lowering runs on the CPU: counted, ruled by PT_HPU_PLACE_ON_CPU, and an error while a graph is captured.
+// What has no lowering runs on the CPU: counted, ruled by PT_HPU_PLACE_ON_CPU, and an error while a
+// graph is captured.
+#include <ATen/native/CPUFallback.h>
+#include <Python.h>
+#include <frameobject.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
 #include <string>
 
-#include <ATen/native/CPUFallback.h>
-#include <Python.h>
-#include <frameobject.h>
-
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "hal/kernel/text.h"
 #include "python/native/device.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
@@ -24,19 +25,25 @@ std::map<std::string, uint64_t>& Counts() {
   return *counts;
 }
 
-// PT_HPU_PLACE_ON_CPU: empty allows every op, "none" no op, else a comma-separated list of the ops that may run on the CPU.
-bool MayFallBack(const std::string& op) {
+// PT_HPU_PLACE_ON_CPU: empty allows every op, "none" no op, else a comma-separated list of the ops
+// ("aten::sort", "sort" or "sort.stable") that may run on the CPU.
+bool MayFallBack(const std::string& base, const std::string& name) {
   const char* value = std::getenv("PT_HPU_PLACE_ON_CPU");
   if (value == nullptr || *value == '\0') return true;
-  if (std::string_view(value) == "none") return false;
   const std::vector<std::string> listed = absl::StrSplit(value, ',', absl::SkipWhitespace());
-  return std::find(listed.begin(), listed.end(), op) != listed.end();
+  return std::any_of(listed.begin(), listed.end(), [&](const std::string& item) {
+    return item == name || item == hal::Cat("aten::", base) || item == base ||
+           hal::Cat("aten::", item) == name;
+  });
 }
 
-// A write through the CPU copy of these would be lost: in-place ops on tensor lists, and ops whose result is a view of an argument.
+// A write through the CPU copy of these would be lost: in-place ops on tensor lists, and ops whose
+// result is a view of an argument.
 bool LosesWrites(const c10::FunctionSchema& schema) {
   for (const c10::Argument& argument : schema.arguments()) {
-    if (argument.alias_info() != nullptr && argument.alias_info()->isWrite() && argument.type()->kind() == c10::TypeKind::ListType) return true;
+    if (argument.alias_info() != nullptr && argument.alias_info()->isWrite() &&
+        argument.type()->kind() == c10::TypeKind::ListType)
+      return true;
   }
   for (const c10::Argument& result : schema.returns()) {
     if (result.alias_info() != nullptr && !result.alias_info()->isWrite()) return true;
@@ -55,8 +62,9 @@ std::string UserLine() {
     const char* file = PyUnicode_AsUTF8(code->co_filename);
     const std::string name = file != nullptr ? file : "";
     Py_DECREF(code);
-    if (!absl::StrContains(name, "/torch/") && !absl::StrContains(name, "/habana_frameworks/") && !absl::StrContains(name, "/torchvision/")) {
-      line = absl::StrCat(name.substr(name.rfind('/') + 1), ":", PyFrame_GetLineNumber(frame));
+    if (!absl::StrContains(name, "/torch/") && !absl::StrContains(name, "/habana_frameworks/") &&
+        !absl::StrContains(name, "/torchvision/")) {
+      line = hal::Cat(name.substr(name.rfind('/') + 1), ":", PyFrame_GetLineNumber(frame));
       Py_DECREF(frame);
       break;
     }
@@ -72,19 +80,32 @@ std::map<std::string, uint64_t> FallbackCounts() {
   return Counts();
 }
 
+void RefuseDuringCapture(const std::string& op, const std::string& why) {
+  if (!Device::IsOpen()) return;
+  Device* device = ValueOrThrow(Device::Get());
+  std::lock_guard lock(device->mutex());
+  if (!device->current_recorder().capturing()) return;
+  const std::string line = UserLine();
+  const std::string message = hal::Cat(op, " is not supported during HPU Graph capturing",
+                                       line.empty() ? "" : hal::Cat(" (", line, ")"), ": ", why);
+  device->DiscardCapture(Device::CurrentStream(), message);
+  TORCH_CHECK(false, message);
+}
+
 void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
-  const std::string name = absl::StrCat(op.schema().name(), op.schema().overload_name().empty() ? "" : ".", op.schema().overload_name());
-  const std::string base = op.schema().name().substr(op.schema().name().rfind(':') + 1);
-  TORCH_CHECK_NOT_IMPLEMENTED(!LosesWrites(op.schema()), name,
-                              " is not supported on hpu: run on the CPU, its writes through views or lists would be lost");
-  if (Device::IsOpen()) {
-    Device* device = ValueOrThrow(Device::Get());
-    std::lock_guard lock(device->mutex());
-    TORCH_CHECK(!device->current_recorder().capturing(), name, " is not supported during HPU Graph capturing (", UserLine(),
-                "): it has no hpu kernel, and cpu fallback is not supported during hpu graph capturing");
-  }
-  TORCH_CHECK(MayFallBack(base), name, " (", UserLine(), ") has no hpu kernel, and PT_HPU_PLACE_ON_CPU=", std::getenv("PT_HPU_PLACE_ON_CPU"),
-              " does not allow it on the CPU");
+  const c10::FunctionSchema& schema = op.schema();
+  const std::string name = schema.overload_name().empty()
+                               ? schema.name()
+                               : hal::Cat(schema.name(), ".", schema.overload_name());
+  const std::string base = schema.name().substr(schema.name().rfind(':') + 1);
+  TORCH_CHECK_NOT_IMPLEMENTED(
+      !LosesWrites(schema), name,
+      " is not yet supported on HPU. On the CPU, its writes through views or lists would be lost.");
+  RefuseDuringCapture(
+      name, "it has no hpu kernel, and cpu fallback is not supported during hpu graph capturing");
+  TORCH_CHECK(MayFallBack(base, name), name, " is not yet supported on HPU. PT_HPU_PLACE_ON_CPU=",
+              std::getenv("PT_HPU_PLACE_ON_CPU"), " does not allow it on the CPU (", UserLine(),
+              ").");
   {
     std::lock_guard lock(counts_mutex);
     ++Counts()[name];

@@ -1,17 +1,17 @@
 // The boxed handler: any ATen operator whose op is declared in //graph.
+#include <ATen/ATen.h>
+#include <ATen/native/Resize.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <atomic>
 #include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
 
-#include <ATen/ATen.h>
-#include <ATen/native/Resize.h>
-#include <ATen/native/TypeProperties.h>
-#include <torch/library.h>
-
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "graph/op.h"
+#include "hal/kernel/text.h"
 #include "python/native/device.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
@@ -24,7 +24,10 @@ enum class Form : uint8_t { kFunctional, kInPlace, kOut };
 struct Binding {
   const graph::OpDeclaration* declaration;
   Form form;
-  std::optional<c10::OperatorHandle> functional;  // kOut: whose meta kernel gives the shapes
+  std::optional<c10::OperatorHandle> functional;    // kOut: whose meta kernel gives the shapes
+  mutable std::atomic<bool> no_meta_kernel{false};  // learned at the first call
+  Binding(const graph::OpDeclaration* d, Form f, std::optional<c10::OperatorHandle> o)
+      : declaration(d), form(f), functional(std::move(o)) {}
 };
 using Bindings = std::unordered_map<c10::OperatorName, Binding>;
 
@@ -33,12 +36,35 @@ Bindings& AllBindings() {
   return bindings;
 }
 
+std::vector<std::string>& UnknownNames() {
+  static std::vector<std::string> names;
+  return names;
+}
+
+// "add.Tensor" of aten::add.Tensor.
+std::string ShortName(const c10::FunctionSchema& schema) {
+  const std::string base = schema.name().substr(schema.name().rfind(':') + 1);
+  return schema.overload_name().empty() ? base : hal::Cat(base, ".", schema.overload_name());
+}
+
+bool IsOptionalTensor(const c10::Argument& argument) {
+  const auto optional = argument.type()->cast<c10::OptionalType>();
+  return optional && optional->getElementType()->kind() == c10::TypeKind::TensorType;
+}
+
+// Tensor?[]
+bool IsOptionalTensorList(const c10::Argument& argument) {
+  const auto list = argument.type()->cast<c10::ListType>();
+  return list && list->getElementType()->kind() == c10::TypeKind::OptionalType;
+}
+
 bool IsCpuScalar(const at::Tensor& t) { return t.defined() && t.device().is_cpu() && t.dim() == 0; }
 
 at::Tensor MetaLike(const at::Tensor& t) {
   if (!t.defined() || t.is_meta()) return t;
   at::Tensor meta = at::empty_strided(t.sizes(), t.strides(), t.options().device(c10::kMeta));
-  if (t.unsafeGetTensorImpl()->is_wrapped_number()) meta.unsafeGetTensorImpl()->set_wrapped_number(true);
+  if (t.unsafeGetTensorImpl()->is_wrapped_number())
+    meta.unsafeGetTensorImpl()->set_wrapped_number(true);
   return meta;
 }
 
@@ -54,7 +80,8 @@ c10::IValue MetaLike(const c10::IValue& value) {
     if (elements[0].isTensor() || elements[0].isNone()) {
       c10::List<c10::optional<at::Tensor>> list;
       for (const c10::IValue& e : elements) {
-        list.push_back(e.isNone() ? c10::optional<at::Tensor>() : c10::optional<at::Tensor>(MetaLike(e.toTensor())));
+        list.push_back(e.isNone() ? c10::optional<at::Tensor>()
+                                  : c10::optional<at::Tensor>(MetaLike(e.toTensor())));
       }
       return list;
     }
@@ -64,7 +91,8 @@ c10::IValue MetaLike(const c10::IValue& value) {
 }
 
 // A non-tensor argument as an attribute; nothing for what the device does not care about.
-std::optional<graph::Attribute> ToAttribute(const c10::Argument& argument, const c10::IValue& value) {
+std::optional<graph::Attribute> ToAttribute(const c10::Argument& argument,
+                                            const c10::IValue& value) {
   if (value.isNone()) return std::nullopt;
   const c10::TypeKind kind = argument.real_type()->kind();
   const auto is_kind = [&](c10::TypeKind wanted) {
@@ -72,8 +100,8 @@ std::optional<graph::Attribute> ToAttribute(const c10::Argument& argument, const
     const auto optional = argument.real_type()->cast<c10::OptionalType>();
     return optional && optional->getElementType()->kind() == wanted;
   };
-  if (is_kind(c10::TypeKind::LayoutType) || is_kind(c10::TypeKind::DeviceObjType) || is_kind(c10::TypeKind::MemoryFormatType) ||
-      is_kind(c10::TypeKind::GeneratorType)) {
+  if (is_kind(c10::TypeKind::LayoutType) || is_kind(c10::TypeKind::DeviceObjType) ||
+      is_kind(c10::TypeKind::MemoryFormatType) || is_kind(c10::TypeKind::GeneratorType)) {
     return std::nullopt;
   }
   if (is_kind(c10::TypeKind::ScalarTypeType)) return ToDType(value.toScalarType());
@@ -91,58 +119,91 @@ std::optional<graph::Attribute> ToAttribute(const c10::Argument& argument, const
 }
 
 struct Arguments {
-  std::vector<at::Tensor> tensors;      // in the order of the schema, lists flattened, absent optionals omitted
-  std::vector<bool> promoted;           // takes part in type promotion: conditions, masks and indices do not
+  std::vector<at::Tensor>
+      tensors;  // in the order of the schema, lists flattened, absent optionals omitted
+  std::vector<bool> from_list;  // of a Tensor[]: operands that become one tensor, so have its dtype
   graph::Attributes attributes;
 };
 
-Arguments Collect(const c10::FunctionSchema& schema, c10::ArrayRef<c10::IValue> values) {
-  static const std::set<std::string> kNotPromoted = {"condition", "mask", "index", "indices"};
+graph::Attribute NumberAttribute(const at::Tensor& scalar) {
+  const c10::Scalar value = scalar.item();
+  if (value.isBoolean()) return value.toBool();
+  if (value.isFloatingPoint()) return value.toDouble();
+  return static_cast<int64_t>(value.toLong());
+}
+
+// The operands of two-operand ops that may be numbers: then they are attributes.
+bool MayBeNumber(const graph::OpDeclaration& declaration, const std::string& argument) {
+  return declaration.min_inputs == 1 && declaration.max_inputs == 2 &&
+         (argument == "other" || argument == "self" || argument == "exponent");
+}
+
+Arguments Collect(const graph::OpDeclaration& declaration, const c10::FunctionSchema& schema,
+                  c10::ArrayRef<c10::IValue> values) {
   Arguments out;
-  const auto add = [&](const c10::Argument& argument, const at::Tensor& t) {
+  std::vector<int64_t> absent;
+  int64_t position = 0;  // among the tensors of the schema
+  bool number = false;
+  const auto add = [&](const at::Tensor& t, bool from_list) {
     out.tensors.push_back(t);
-    out.promoted.push_back(kNotPromoted.count(argument.name()) == 0);
+    out.from_list.push_back(from_list);
+    ++position;
   };
   for (size_t i = 0; i < values.size(); ++i) {
     const c10::Argument& argument = schema.arguments()[i];
     const c10::IValue& value = values[i];
     if (argument.is_out()) continue;
-    const bool optional_tensor = argument.type()->str() == "Tensor?";
     if (value.isTensor() && value.toTensor().defined()) {
-      add(argument, value.toTensor());
-      if (optional_tensor) out.attributes.Set(absl::StrCat("has_", argument.name()), true);
+      const at::Tensor& t = value.toTensor();
+      if (!number && IsCpuScalar(t) && MayBeNumber(declaration, argument.name())) {
+        out.attributes.Set(argument.name(), NumberAttribute(t));
+        number = true;
+        ++position;
+      } else {
+        add(t, false);
+      }
     } else if (value.isTensorList()) {
-      for (const at::Tensor& t : value.toTensorVector()) add(argument, t);
+      for (const at::Tensor& t : value.toTensorVector()) add(t, true);
+    } else if (IsOptionalTensorList(argument)) {
+      for (const c10::IValue& element : value.toListRef()) {
+        if (element.isTensor() && element.toTensor().defined()) {
+          add(element.toTensor(), false);
+        } else {
+          absent.push_back(position++);
+        }
+      }
+    } else if (IsOptionalTensor(argument) || value.isTensor()) {
+      absent.push_back(position++);
     } else if (std::optional<graph::Attribute> attribute = ToAttribute(argument, value)) {
       out.attributes.Set(argument.name(), *std::move(attribute));
     } else {
-      TORCH_CHECK(!value.isList() || value.toListRef().empty(), schema.operator_name(), ": argument ", argument.name(),
-                  " of this kind is not supported on hpu");
+      TORCH_CHECK(!value.isList() || value.toListRef().empty(), schema.operator_name(),
+                  ": argument ", argument.name(), " of this kind is not supported on hpu");
     }
   }
+  if (!absent.empty()) out.attributes.Set("absent", std::move(absent));
   return out;
 }
 
-// The dtype in which an element-wise op computes: PyTorch's result type of its operands, or what the result is when that is wider (int / int is float).
-c10::ScalarType ComputeType(const Arguments& arguments, const c10::FunctionSchema& schema, c10::ArrayRef<c10::IValue> values, c10::ScalarType result) {
-  at::native::ResultTypeState state = {};
-  for (size_t i = 0; i < arguments.tensors.size(); ++i) {
-    if (arguments.promoted[i]) state = at::native::update_result_type_state(arguments.tensors[i], state);
+// Sizes and dtypes by the op's own declaration, for the operators whose meta kernel PyTorch lacks.
+std::vector<at::Tensor> InferredResults(const graph::OpDeclaration& declaration,
+                                        const Arguments& arguments) {
+  std::vector<graph::TensorType> types;
+  for (const at::Tensor& t : arguments.tensors) {
+    types.push_back({ToDType(t.scalar_type()), graph::Dims(t.sizes().begin(), t.sizes().end())});
   }
-  c10::ScalarType common = at::native::result_type(state);
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (values[i].isScalar() && schema.arguments()[i].real_type()->kind() == c10::TypeKind::NumberType) {
-      const c10::Scalar scalar = values[i].toScalar();
-      if (scalar.isFloatingPoint() && !c10::isFloatingType(common)) common = c10::kFloat;
-      if (scalar.isIntegral(false) && common == c10::kBool) common = c10::kLong;
-    }
+  std::vector<at::Tensor> results;
+  for (const graph::TensorType& type :
+       ValueOrThrow(declaration.infer(arguments.attributes, types))) {
+    results.push_back(
+        at::empty({type.sizes.data(), type.sizes.size()},
+                  at::TensorOptions().dtype(ToScalarType(type.dtype)).device(c10::kMeta)));
   }
-  if (result == c10::kBool) return common;
-  if (c10::isFloatingType(result) && !c10::isFloatingType(common)) return result;
-  return common;
+  return results;
 }
 
-std::vector<at::Tensor> MetaResults(const c10::OperatorHandle& op, c10::ArrayRef<c10::IValue> values) {
+std::vector<at::Tensor> MetaResults(const c10::OperatorHandle& op,
+                                    c10::ArrayRef<c10::IValue> values) {
   torch::jit::Stack stack;
   for (const c10::IValue& value : values) stack.push_back(MetaLike(value));
   op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::Meta), &stack);
@@ -156,28 +217,39 @@ std::vector<at::Tensor> MetaResults(const c10::OperatorHandle& op, c10::ArrayRef
   return results;
 }
 
-std::string InPlaceName(std::string_view name) {
-  const std::pair<std::string, std::string> parts = absl::StrSplit(name, absl::MaxSplits('.', 1));
-  return absl::StrCat(parts.first, "_", parts.second.empty() ? "" : ".", parts.second);
+// "add.Tensor" as {"add", "Tensor"}.
+std::pair<std::string, std::string> SplitName(const std::string& name) {
+  const size_t dot = name.find('.');
+  if (dot == std::string::npos) return {name, ""};
+  return {name.substr(0, dot), name.substr(dot + 1)};
+}
+
+std::string InPlaceName(const std::string& name) {
+  const auto [base, overload] = SplitName(name);
+  return hal::Cat(base, "_", overload.empty() ? "" : ".", overload);
 }
 
 std::optional<c10::OperatorHandle> FindSchema(const std::string& name) {
-  const std::pair<std::string, std::string> parts = absl::StrSplit(name, absl::MaxSplits('.', 1));
-  const auto found = c10::Dispatcher::singleton().findSchema({absl::StrCat("aten::", parts.first), parts.second});
+  const auto [base, overload] = SplitName(name);
+  const auto found = c10::Dispatcher::singleton().findSchema({hal::Cat("aten::", base), overload});
   return found ? std::optional<c10::OperatorHandle>(*found) : std::nullopt;
 }
 
 // The out= overload of a functional one: the same arguments, then the outputs.
-std::optional<c10::OperatorHandle> FindOut(std::string_view name, const c10::FunctionSchema& functional) {
-  const std::pair<std::string, std::string> parts = absl::StrSplit(name, absl::MaxSplits('.', 1));
-  for (const std::string& overload : {std::string("out"), parts.second + "_out", std::string("output")}) {
-    std::optional<c10::OperatorHandle> op = FindSchema(absl::StrCat(parts.first, ".", overload));
+std::optional<c10::OperatorHandle> FindOut(const std::string& name,
+                                           const c10::FunctionSchema& functional) {
+  const auto [base, own] = SplitName(name);
+  const auto& wanted = functional.arguments();
+  for (const std::string& overload :
+       {std::string("out"), own + "_out", own + "out", std::string("output")}) {
+    const std::optional<c10::OperatorHandle> op = FindSchema(hal::Cat(base, ".", overload));
     if (!op) continue;
     const auto& arguments = op->schema().arguments();
-    const auto& wanted = functional.arguments();
     if (arguments.size() != wanted.size() + functional.returns().size()) continue;
     bool same = true;
-    for (size_t i = 0; i < wanted.size(); ++i) same &= arguments[i].name() == wanted[i].name() && *arguments[i].type() == *wanted[i].type();
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      same &= arguments[i].name() == wanted[i].name() && *arguments[i].type() == *wanted[i].type();
+    }
     if (same) return op;
   }
   return std::nullopt;
@@ -185,7 +257,8 @@ std::optional<c10::OperatorHandle> FindOut(std::string_view name, const c10::Fun
 
 }  // namespace
 
-void Record(std::string_view op, graph::Attributes attributes, at::ArrayRef<at::Tensor> inputs, at::ArrayRef<at::Tensor> outputs) {
+void Record(std::string_view op, graph::Attributes attributes, at::ArrayRef<at::Tensor> inputs,
+            at::ArrayRef<at::Tensor> outputs) {
   Device* device = ValueOrThrow(Device::Get());
   std::vector<graph::TensorRef> in, out;
   in.reserve(inputs.size());
@@ -193,7 +266,8 @@ void Record(std::string_view op, graph::Attributes attributes, at::ArrayRef<at::
   for (const at::Tensor& t : inputs) in.push_back(Ref(t));
   for (const at::Tensor& t : outputs) out.push_back(Ref(t));
   std::lock_guard lock(device->mutex());
-  ThrowIfError(device->current_recorder().Record(op, std::move(attributes), in, out, absl::StrCat(op, " ", UserLine())));
+  ThrowIfError(device->current_recorder().Record(op, std::move(attributes), in, out,
+                                                 hal::Cat(op, " ", UserLine())));
 }
 
 void RecordCopy(const at::Tensor& src, const at::Tensor& dst) {
@@ -206,15 +280,14 @@ void RecordCopy(const at::Tensor& src, const at::Tensor& dst) {
 at::Tensor OnDevice(const at::Tensor& tensor, c10::ScalarType type) {
   if (IsCpuScalar(tensor)) {
     at::Tensor constant = EmptyContiguous({}, type);
-    const c10::Scalar value = tensor.item();
-    graph::Attribute attribute = value.isFloatingPoint() ? graph::Attribute(value.toDouble())
-                                 : value.isBoolean()     ? graph::Attribute(value.toBool())
-                                                         : graph::Attribute(value.toLong());
-    Record("full", {{"fill_value", std::move(attribute)}}, {}, {constant});
+    Record("full", {{"fill_value", NumberAttribute(tensor)}, {"size", std::vector<int64_t>{}}}, {},
+           {constant});
     return constant;
   }
-  TORCH_CHECK(tensor.device().type() == c10::DeviceType::HPU, "Expected all tensors to be on the same device, but found at least two devices, hpu:0 and ",
-              tensor.device(), "!");
+  TORCH_CHECK(
+      tensor.device().type() == c10::DeviceType::HPU,
+      "Expected all tensors to be on the same device, but found at least two devices, hpu:0 and ",
+      tensor.device(), "!");
   if (tensor.scalar_type() == type) return tensor;
   at::Tensor cast = EmptyContiguous(tensor.sizes(), type);
   RecordCopy(tensor, cast);
@@ -223,6 +296,7 @@ at::Tensor OnDevice(const at::Tensor& tensor, c10::ScalarType type) {
 
 void RunDeclared(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const Binding& binding = AllBindings().at(op.operator_name());
+  const graph::OpDeclaration& declaration = *binding.declaration;
   const c10::FunctionSchema& schema = op.schema();
   const size_t count = schema.arguments().size();
   const std::vector<c10::IValue> values(stack->end() - static_cast<ptrdiff_t>(count), stack->end());
@@ -230,74 +304,100 @@ void RunDeclared(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const size_t shaped_count = shaped.schema().arguments().size();
   const c10::ArrayRef<c10::IValue> functional_values(values.data(), shaped_count);
 
-  const std::vector<at::Tensor> metas = MetaResults(shaped, functional_values);
-  Arguments arguments = Collect(shaped.schema(), functional_values);
-
-  const bool element_wise = binding.declaration->expression != nullptr;
-  if (element_wise) {
-    const c10::ScalarType compute = ComputeType(arguments, shaped.schema(), functional_values, metas[0].scalar_type());
-    for (size_t i = 0; i < arguments.tensors.size(); ++i) {
-      at::Tensor& t = arguments.tensors[i];
-      t = OnDevice(t, arguments.promoted[i] ? compute : t.scalar_type());
+  Arguments arguments = Collect(declaration, shaped.schema(), functional_values);
+  std::vector<at::Tensor> metas;
+  if (!binding.no_meta_kernel) {
+    try {
+      metas = MetaResults(shaped, functional_values);
+    } catch (const c10::NotImplementedError&) {
+      binding.no_meta_kernel = true;
     }
-  } else {
-    for (at::Tensor& t : arguments.tensors) t = OnDevice(t, t.scalar_type());
+  }
+  if (binding.no_meta_kernel) metas = InferredResults(declaration, arguments);
+  const bool element_wise = declaration.expression != nullptr;
+  for (size_t i = 0; i < arguments.tensors.size(); ++i) {
+    at::Tensor& t = arguments.tensors[i];
+    t = OnDevice(t, arguments.from_list[i] ? metas[0].scalar_type() : t.scalar_type());
   }
 
   std::vector<at::Tensor> results;
-  if (binding.form == Form::kFunctional) {
-    for (const at::Tensor& meta : metas) results.push_back(EmptyTensor(meta.sizes(), meta.strides(), meta.scalar_type()));
-    Record(binding.declaration->name, std::move(arguments.attributes), arguments.tensors, results);
-  } else {
-    if (binding.form == Form::kInPlace) {
+  switch (binding.form) {
+    case Form::kFunctional:
+      for (const at::Tensor& meta : metas)
+        results.push_back(EmptyTensor(meta.sizes(), meta.strides(), meta.scalar_type()));
+      break;
+    case Form::kInPlace:
       results.push_back(values[0].toTensor());
-    } else {
+      break;
+    case Form::kOut:
       for (size_t i = shaped_count; i < count; ++i) {
         const at::Tensor& out = values[i].toTensor();
         at::native::resize_output(out, metas[i - shaped_count].sizes());
         results.push_back(out);
       }
-    }
-    // The op's own result type, then a cast into what the caller gave, where they differ.
-    std::vector<at::Tensor> made = results;
-    for (size_t i = 0; i < made.size(); ++i) {
-      c10::ScalarType natural = metas[i].scalar_type();
-      if (binding.form == Form::kInPlace && element_wise && natural != c10::kBool) {
-        natural = ComputeType(arguments, shaped.schema(), functional_values, natural);
-      }
-      if (natural != made[i].scalar_type()) made[i] = EmptyContiguous(results[i].sizes(), natural);
-    }
-    Record(binding.declaration->name, std::move(arguments.attributes), arguments.tensors, made);
-    for (size_t i = 0; i < made.size(); ++i) {
-      if (!made[i].is_same(results[i])) RecordCopy(made[i], results[i]);
-    }
+      break;
+  }
+  // Element-wise ops cast to what they write; others give their own type, which is then cast.
+  std::vector<at::Tensor> made = results;
+  for (size_t i = 0; i < made.size(); ++i) {
+    const c10::ScalarType natural = metas[i].scalar_type();
+    if (!element_wise && natural != made[i].scalar_type())
+      made[i] = EmptyContiguous(made[i].sizes(), natural);
+  }
+  std::vector<at::Tensor> recorded = made;
+  while (recorded.size() > 1 && recorded.back().numel() == 0)
+    recorded.pop_back();  // such as the unused statistics of a batch norm
+  Record(declaration.name, std::move(arguments.attributes), arguments.tensors, recorded);
+  for (size_t i = 0; i < made.size(); ++i) {
+    if (!made[i].is_same(results[i])) RecordCopy(made[i], results[i]);
   }
 
   stack->erase(stack->end() - static_cast<ptrdiff_t>(count), stack->end());
-  if (schema.returns().size() == 1 && schema.returns()[0].type()->kind() == c10::TypeKind::ListType) {
+  if (schema.returns().size() == 1 &&
+      schema.returns()[0].type()->kind() == c10::TypeKind::ListType) {
     stack->emplace_back(std::move(results));
     return;
   }
   for (at::Tensor& result : results) stack->emplace_back(std::move(result));
 }
 
-// Every `aten` name of every declaration, with its in-place and out= forms. `skip` are written by hand.
 void RegisterDeclared(torch::Library& library, const std::set<std::string>& skip) {
-  const auto bind = [&](const c10::OperatorHandle& op, const graph::OpDeclaration* declaration, Form form, std::optional<c10::OperatorHandle> functional) {
-    const std::string name = absl::StrCat(op.schema().name().substr(6), op.schema().overload_name().empty() ? "" : ".", op.schema().overload_name());
-    if (skip.count(name) || !AllBindings().emplace(op.operator_name(), Binding{declaration, form, std::move(functional)}).second) return;
+  const auto bind = [&](const c10::OperatorHandle& op, const graph::OpDeclaration* declaration,
+                        Form form, std::optional<c10::OperatorHandle> functional) {
+    const std::string name = ShortName(op.schema());
+    // A composite of other operators stays one: a kernel of ours would take its gradient away.
+    if (skip.count(name) || op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd))
+      return;
+    if (!AllBindings()
+             .try_emplace(op.operator_name(), declaration, form, std::move(functional))
+             .second)
+      return;
     library.impl(name.c_str(), torch::CppFunction::makeFromBoxedFunction<&RunDeclared>());
   };
   for (const graph::OpDeclaration* declaration : graph::AllOps()) {
     for (std::string_view aten : declaration->aten) {
       const std::string name(aten);
       const std::optional<c10::OperatorHandle> op = FindSchema(name);
-      TORCH_CHECK(op.has_value(), "op ", std::string(declaration->name), " names the ATen operator ", name, ", which this PyTorch does not have");
+      if (!op) {
+        UnknownNames().push_back(name);
+        continue;
+      }
       bind(*op, declaration, Form::kFunctional, std::nullopt);
-      if (std::optional<c10::OperatorHandle> in_place = FindSchema(InPlaceName(name))) bind(*in_place, declaration, Form::kInPlace, std::nullopt);
-      if (std::optional<c10::OperatorHandle> out = FindOut(name, op->schema())) bind(*out, declaration, Form::kOut, op);
+      if (std::optional<c10::OperatorHandle> in_place = FindSchema(InPlaceName(name)))
+        bind(*in_place, declaration, Form::kInPlace, std::nullopt);
+      if (std::optional<c10::OperatorHandle> out = FindOut(name, op->schema()))
+        bind(*out, declaration, Form::kOut, op);
     }
   }
+}
+
+std::vector<std::string> UnknownOperators() { return UnknownNames(); }
+
+std::vector<std::string> BoundOperators() {
+  std::vector<std::string> names;
+  for (const auto& [name, binding] : AllBindings()) names.push_back(c10::toString(name));
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 }  // namespace openhpu::python

@@ -1,13 +1,12 @@
 #include "python/native/tensor.h"
 
-#include <sys/mman.h>
-
-#include <utility>
-
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/TensorBase.h>
 #include <c10/core/StorageImpl.h>
 #include <c10/core/TensorImpl.h>
+#include <sys/mman.h>
+
+#include <utility>
 
 #include "python/native/device.h"
 
@@ -16,7 +15,8 @@ namespace {
 
 constexpr c10::DispatchKeySet kHpuKeys{c10::DispatchKey::HPU};
 
-// What a DataPtr's context points to. `element_bytes` are logical ones: 8 for int64, whose device storage is half of that.
+// What a DataPtr's context points to. `element_bytes` are logical ones: 8 for int64, whose device
+// storage is half of that.
 struct StorageContext {
   std::shared_ptr<graph::Storage> storage;
 };
@@ -35,7 +35,8 @@ c10::DataPtr MakeDataPtr(uint64_t device_bytes) {
   return {Placeholder(), context, &DeleteContext, c10::Device(c10::DeviceType::HPU, 0)};
 }
 
-// For code of PyTorch's own that allocates by bytes; the tensors made here go through EmptyTensor, which knows the dtype.
+// For code of PyTorch's own that allocates by bytes; the tensors made here go through EmptyTensor,
+// which knows the dtype.
 class Allocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) const override { return MakeDataPtr(bytes); }
@@ -43,9 +44,11 @@ class Allocator final : public c10::Allocator {
 };
 
 StorageContext& ContextOf(const at::Tensor& tensor) {
-  TORCH_CHECK(tensor.device().type() == c10::DeviceType::HPU, "expected a tensor on hpu, got one on ", tensor.device());
+  TORCH_CHECK(tensor.device().type() == c10::DeviceType::HPU,
+              "expected a tensor on hpu, got one on ", tensor.device());
   const c10::DataPtr& data = tensor.storage().data_ptr();
-  TORCH_CHECK(data.get_deleter() == &DeleteContext, "the tensor's storage was not allocated by the hpu device");
+  TORCH_CHECK(data.get_deleter() == &DeleteContext,
+              "the tensor's storage was not allocated by the hpu device");
   return *static_cast<StorageContext*>(data.get_context());
 }
 
@@ -70,30 +73,49 @@ void ThrowIfError(const absl::Status& status) {
 
 DType ToDType(c10::ScalarType type) {
   switch (type) {
-    case c10::kFloat: return DType::kFloat32;
-    case c10::kBFloat16: return DType::kBFloat16;
-    case c10::kInt: return DType::kInt32;
-    case c10::kShort: return DType::kInt16;
-    case c10::kChar: return DType::kInt8;
-    case c10::kByte: return DType::kUInt8;
-    case c10::kBool: return DType::kBool;
-    case c10::kLong: return DType::kInt64;
+    case c10::kFloat:
+      return DType::kFloat32;
+    case c10::kDouble:
+      return DType::kFloat32;
+    case c10::kBFloat16:
+      return DType::kBFloat16;
+    case c10::kInt:
+      return DType::kInt32;
+    case c10::kShort:
+      return DType::kInt16;
+    case c10::kChar:
+      return DType::kInt8;
+    case c10::kByte:
+      return DType::kUInt8;
+    case c10::kBool:
+      return DType::kBool;
+    case c10::kLong:
+      return DType::kInt64;
     default:
       TORCH_CHECK(false, "dtype torch.", c10::toString(type),
-                  " is not supported on hpu; supported are float32, bfloat16, int64 (stored as int32), int32, int16, int8, uint8 and bool");
+                  " is not supported on hpu; supported are float32, float64 (stored as float32), "
+                  "bfloat16, int64 (stored as int32), int32, int16, int8, uint8 and bool");
   }
 }
 
 c10::ScalarType ToScalarType(DType type) {
   switch (type) {
-    case DType::kFloat32: return c10::kFloat;
-    case DType::kBFloat16: return c10::kBFloat16;
-    case DType::kInt32: return c10::kInt;
-    case DType::kInt16: return c10::kShort;
-    case DType::kInt8: return c10::kChar;
-    case DType::kUInt8: return c10::kByte;
-    case DType::kBool: return c10::kBool;
-    case DType::kInt64: return c10::kLong;
+    case DType::kFloat32:
+      return c10::kFloat;
+    case DType::kBFloat16:
+      return c10::kBFloat16;
+    case DType::kInt32:
+      return c10::kInt;
+    case DType::kInt16:
+      return c10::kShort;
+    case DType::kInt8:
+      return c10::kChar;
+    case DType::kUInt8:
+      return c10::kByte;
+    case DType::kBool:
+      return c10::kBool;
+    case DType::kInt64:
+      return c10::kLong;
   }
   return c10::kFloat;
 }
@@ -108,7 +130,8 @@ at::Tensor EmptyTensor(at::IntArrayRef sizes, at::IntArrayRef strides, c10::Scal
   auto storage = c10::make_intrusive<c10::StorageImpl>(
       c10::StorageImpl::use_byte_size_t(), elements * static_cast<int64_t>(c10::elementSize(type)),
       MakeDataPtr(DeviceBytes(elements, type)), HpuAllocator(), /*resizable=*/true);
-  at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(std::move(storage), kHpuKeys, c10::scalarTypeToTypeMeta(type));
+  at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(std::move(storage), kHpuKeys,
+                                                               c10::scalarTypeToTypeMeta(type));
   tensor.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
   return tensor;
 }
@@ -118,8 +141,10 @@ at::Tensor EmptyContiguous(at::IntArrayRef sizes, c10::ScalarType type) {
   return EmptyTensor(sizes, {strides.data(), strides.size()}, type);
 }
 
-at::Tensor MakeView(const at::Tensor& self, at::IntArrayRef sizes, at::IntArrayRef strides, int64_t offset) {
-  at::Tensor view = at::detail::make_tensor<c10::TensorImpl>(c10::TensorImpl::VIEW, c10::Storage(self.storage()), self.key_set(), self.dtype());
+at::Tensor MakeView(const at::Tensor& self, at::IntArrayRef sizes, at::IntArrayRef strides,
+                    int64_t offset) {
+  at::Tensor view = at::detail::make_tensor<c10::TensorImpl>(
+      c10::TensorImpl::VIEW, c10::Storage(self.storage()), self.key_set(), self.dtype());
   view.unsafeGetTensorImpl()->set_storage_offset(offset);
   view.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
   return view;
@@ -146,20 +171,24 @@ void GrowStorage(const at::Tensor& tensor, int64_t elements) {
   const uint64_t kept = context.storage->bytes();
   if (kept > 0) {
     const auto flat = [&](std::shared_ptr<graph::Storage> storage) {
-      return graph::TensorRef{std::move(storage), DType::kUInt8, {static_cast<int64_t>(kept)}, {1}, 0};
+      return graph::TensorRef{
+          std::move(storage), DType::kUInt8, {static_cast<int64_t>(kept)}, {1}, 0};
     };
     std::lock_guard lock(device->mutex());
-    ThrowIfError(device->current_recorder().Record("copy", {}, {flat(context.storage)}, {flat(larger)}, "resize_"));
+    ThrowIfError(device->current_recorder().Record("copy", {}, {flat(context.storage)},
+                                                   {flat(larger)}, "resize_"));
   }
   context.storage = std::move(larger);
-  tensor.storage().unsafeGetStorageImpl()->set_nbytes(elements * static_cast<int64_t>(c10::elementSize(tensor.scalar_type())));
+  tensor.storage().unsafeGetStorageImpl()->set_nbytes(
+      elements * static_cast<int64_t>(c10::elementSize(tensor.scalar_type())));
 }
 
 uint64_t DeviceAddressOf(const at::Tensor& tensor) {
   Device* device = ValueOrThrow(Device::Get());
   std::lock_guard lock(device->mutex());
   const DeviceAddress base = ValueOrThrow(StorageOf(tensor).Address());
-  return base.value() + static_cast<uint64_t>(tensor.storage_offset()) * StorageBytes(ToDType(tensor.scalar_type()));
+  return base.value() + static_cast<uint64_t>(tensor.storage_offset()) *
+                            StorageBytes(ToDType(tensor.scalar_type()));
 }
 
 }  // namespace openhpu::python
