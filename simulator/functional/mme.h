@@ -10,12 +10,14 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hal/abi/gaudi/mme.h"
 #include "simulator/functional/access.h"
+#include "simulator/functional/gemm_cache.h"
 
 namespace openhpu::simulator {
 
@@ -35,16 +37,21 @@ struct MmeWork {
 struct MmeState {
   struct Array {
     std::vector<float> accumulators;  // 16 tiles of m x m, allocated on first use
-    std::vector<float> running;       // what accStoreIncDisable retains
+    std::vector<float> running;       // what accStoreIncDisable retains: four chains of m x m
+    uint64_t running_vectors = 0;     // k-vectors in them
     uint32_t index = 0;
   };
   std::array<Array, 2> arrays;  // local, remote
+  // Weights as the fast arithmetic wants them, of the one AddressSpace that this state is used
+  // with; made on first use. Pairs may share one.
+  std::shared_ptr<WeightsCache> weights;
 };
 
 // InvalidArgument names the field when the descriptor cannot be run (two live loops share a dim, k
 // counts differ, more than 16 partial tiles ...).
 absl::StatusOr<MmeWork> AnalyseMme(const hal::abi::gaudi::MmeDescriptor& descriptor);
-// Reads (S, L) and writes (O) of both arrays, clipped to the valid elements.
+// Reads (S, L) and writes (O) of both arrays, clipped to the valid elements; what a canonical form
+// reads only for tiles that it does not write is left out.
 absl::StatusOr<std::vector<AccessBox>> MmeFootprint(
     const hal::abi::gaudi::MmeDescriptor& descriptor);
 

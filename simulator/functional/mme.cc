@@ -1,0 +1,177 @@
+#include "simulator/functional/mme.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "hal/base/status_macros.h"
+#include "simulator/functional/gemm.h"
+#include "simulator/functional/mme_loop_nest.h"
+#include "simulator/functional/mme_match.h"
+#include "simulator/functional/mme_view.h"
+
+namespace openhpu::simulator {
+namespace {
+
+using hal::abi::gaudi::MmeDescriptor;
+
+// Offsets in elements from an operand's address, first and last.
+struct Range {
+  int64_t first = 0, last = 0;
+  void Along(int64_t stride, int64_t count) { (stride < 0 ? first : last) += stride * (count - 1); }
+};
+
+DeviceAddress At(const MmeOperand& operand, int64_t offset) {
+  return DeviceAddress(operand.address.value() +
+                       static_cast<uint64_t>(offset * operand.ElementBytes()));
+}
+
+// Host memory of the element at `offset`, once all of `range` around it is known to be there.
+absl::StatusOr<std::byte*> Resolve(const MmeOperand& operand, int64_t offset, const Range& range,
+                                   AddressSpace& memory) {
+  const int64_t bytes = operand.ElementBytes();
+  ASSIGN_OR_RETURN(std::byte * first,
+                   memory.Resolve(At(operand, offset + range.first),
+                                  static_cast<uint64_t>((range.last - range.first + 1) * bytes)));
+  return first - range.first * bytes;
+}
+
+Range MatrixRange(const GemmShape& shape, int64_t rows, int64_t columns,
+                  const GemmShape::Strides& strides) {
+  Range range;
+  range.Along(strides.row, rows);
+  range.Along(strides.column, columns);
+  for (int d = 0; d < 3; ++d) range.Along(strides.batch[d], shape.batch[d]);
+  return range;
+}
+
+absl::Status RunGemmForm(const MmeView& view, const MmeGemmForm& form, Arithmetic arithmetic,
+                         AddressSpace& memory) {
+  const MmeOperand& a_operand = form.a_is_s ? view.s : view.l;
+  const MmeOperand& b_operand = form.a_is_s ? view.l : view.s;
+  GemmShape s = form.shape;
+  for (const MmeGemmForm::Part& part : form.parts) {
+    for (const MmeSegment& rows : part.rows) {
+      s.m = rows.count;
+      for (const MmeSegment& columns : part.columns) {
+        s.n = columns.count;
+        const std::byte *a = nullptr, *b = nullptr;
+        if (s.k > 0) {
+          ASSIGN_OR_RETURN(a, Resolve(a_operand, form.a_offset + rows.input,
+                                      MatrixRange(s, s.m, s.k, s.a), memory));
+          ASSIGN_OR_RETURN(b, Resolve(b_operand, form.b_offset + columns.input,
+                                      MatrixRange(s, s.k, s.n, s.b), memory));
+        }
+        ASSIGN_OR_RETURN(std::byte * c,
+                         Resolve(view.o, form.c_offset + rows.output + columns.output,
+                                 MatrixRange(s, s.m, s.n, s.c), memory));
+        RETURN_IF_ERROR(arithmetic == Arithmetic::kFast ? FastGemm(s, a, b, c)
+                                                        : ExactGemm(s, a, b, c));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunConvolutionForm(const MmeView& view, const MmeConvolutionForm& form,
+                                Arithmetic arithmetic, AddressSpace& memory, MmeState& state) {
+  ConvolutionShape s = form.shape;
+  // Only what is read must be there. An axis of which nothing is read leaves nothing of the image.
+  Range x_range;
+  bool reads = true;
+  for (int d = 0; d < 3; ++d) {
+    const int64_t first = std::max<int64_t>(0, -s.pad[d]);
+    const int64_t last = std::min(
+        s.in[d] - 1, (s.out[d] - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] - s.pad[d]);
+    reads = reads && first <= last;
+    x_range.first += first * s.x_strides[d];
+    x_range.last += last * s.x_strides[d];
+  }
+  x_range.Along(1, s.channels);
+  x_range.Along(s.x_strides[3], s.batch);
+  const std::byte* x = nullptr;
+  if (reads) {
+    ASSIGN_OR_RETURN(x, Resolve(view.s, form.x_offset, x_range, memory));
+  } else {
+    s.in = {0, 0, 0};
+  }
+  for (const MmeSegment& features : form.features) {
+    s.features = features.count;
+    Range w_range, y_range;
+    w_range.Along(1, s.features);
+    y_range.Along(1, s.features);
+    w_range.Along(s.w_strides[0], s.channels);
+    for (int d = 0; d < 3; ++d) {
+      w_range.Along(s.w_strides[d + 1], s.kernel[d]);
+      y_range.Along(s.y_strides[d], s.out[d]);
+    }
+    y_range.Along(s.y_strides[3], s.batch);
+    const int64_t w_offset = form.w_offset + features.input;
+    ASSIGN_OR_RETURN(const std::byte* w, Resolve(view.l, w_offset, w_range, memory));
+    ASSIGN_OR_RETURN(std::byte * y,
+                     Resolve(view.o, form.y_offset + features.output, y_range, memory));
+    if (arithmetic == Arithmetic::kExact) {
+      RETURN_IF_ERROR(ExactConvolution(s, x, w, y));
+      continue;
+    }
+    if (state.weights == nullptr) state.weights = std::make_shared<WeightsCache>();
+    WeightsSource source;
+    source.cache = state.weights.get();
+    source.memory = &memory;
+    source.address = At(view.l, w_offset + w_range.first);
+    source.bytes =
+        static_cast<uint64_t>((w_range.last - w_range.first + 1) * view.l.ElementBytes());
+    RETURN_IF_ERROR(FastConvolution(s, x, w, y, source));
+  }
+  return absl::OkStatus();
+}
+
+// A descriptor that stores its tiles passes the ring by, but for the index.
+void Turn(const MmeView& view, MmeState& state) {
+  for (MmeState::Array& array : state.arrays) {
+    array.index =
+        static_cast<uint32_t>((array.index + static_cast<uint64_t>(view.Steps() + view.roll)) %
+                              hal::abi::gaudi::kMmeAccumulators);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<MmeWork> AnalyseMme(const MmeDescriptor& descriptor) {
+  ASSIGN_OR_RETURN(const MmeView view, ViewMme(descriptor));
+  MmeWork work;
+  work.steps = static_cast<uint64_t>(view.Steps());
+  work.common_dim = static_cast<uint64_t>(view.CommonDim());
+  work.fp32_in = view.s.type == DType::kFloat32;
+  work.out_bytes = static_cast<uint32_t>(view.o.ElementBytes());
+  if (view.signal && !view.keep_running) {
+    work.signals = 1;
+    for (int i = 0; i < kMmeLoops; ++i) {
+      if ((view.signal_mask >> i & 1) == 0) work.signals *= static_cast<uint64_t>(view.size[i]);
+    }
+  }
+  return work;
+}
+
+absl::Status RunMme(const MmeDescriptor& descriptor, Arithmetic arithmetic, MmePath path,
+                    AddressSpace& memory, MmeState& state) {
+  ASSIGN_OR_RETURN(const MmeView view, ViewMme(descriptor));
+  const bool running =
+      std::any_of(state.arrays.begin(), state.arrays.end(),
+                  [](const MmeState::Array& array) { return array.running_vectors != 0; });
+  if (path == MmePath::kAuto && !running) {
+    const MmeForm form = MatchMme(view);
+    if (const auto* gemm = std::get_if<MmeGemmForm>(&form)) {
+      RETURN_IF_ERROR(RunGemmForm(view, *gemm, arithmetic, memory));
+      Turn(view, state);
+      return absl::OkStatus();
+    }
+    if (const auto* convolution = std::get_if<MmeConvolutionForm>(&form)) {
+      RETURN_IF_ERROR(RunConvolutionForm(view, *convolution, arithmetic, memory, state));
+      Turn(view, state);
+      return absl::OkStatus();
+    }
+  }
+  return RunLoopNest(view, memory, state);
+}
+
+}  // namespace openhpu::simulator

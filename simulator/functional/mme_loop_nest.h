@@ -1,0 +1,56 @@
+// The loop nest of a descriptor as the hardware walks it: any descriptor, one line at a time
+// (mme_descriptor.md, sections 2 and 3).
+#ifndef SIMULATOR_FUNCTIONAL_MME_LOOP_NEST_H_
+#define SIMULATOR_FUNCTIONAL_MME_LOOP_NEST_H_
+
+#include <array>
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "simulator/functional/access.h"
+#include "simulator/functional/mme.h"
+#include "simulator/functional/mme_view.h"
+
+namespace openhpu::simulator {
+
+// A line of a walk: elements [first, first + width) of dim 0, of which [begin, end) exist; the
+// element x lies at address + x * element bytes.
+struct MmeLine {
+  int64_t number = 0;  // within the gemm
+  int64_t first = 0, width = 0;
+  int64_t begin = 0, end = 0;  // begin == end: none exists
+  DeviceAddress address;
+};
+
+// One address generator. Each call of Gemm walks the lines of the present iteration and moves on to
+// the next one.
+class MmeWalk {
+ public:
+  enum class Role { kInput, kOutput };
+  MmeWalk(const MmeView& view, const MmeOperand& operand, int array, Role role);
+
+  // InvalidArgument when a step carries more than once; else the first error of `use`.
+  absl::Status Gemm(absl::FunctionRef<absl::Status(const MmeLine&)> use);
+
+ private:
+  int64_t Lines() const;
+  int64_t Width() const;
+  bool Partial() const;
+  void Next();
+
+  const MmeView& view_;
+  const MmeOperand& operand_;
+  const MmeOperand::Agu& agu_;
+  const Role role_;
+  std::array<int64_t, kMmeLoops> at_{};
+  std::array<int64_t, 5> base_, start_, next_start_;
+};
+
+// Runs a descriptor: reads, multiplies in exact arithmetic, accumulates, stores. State is updated
+// also when a store fails.
+absl::Status RunLoopNest(const MmeView& view, AddressSpace& memory, MmeState& state);
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_FUNCTIONAL_MME_LOOP_NEST_H_

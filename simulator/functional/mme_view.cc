@@ -1,0 +1,240 @@
+#include "simulator/functional/mme_view.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "hal/base/status_macros.h"
+
+namespace openhpu::simulator {
+namespace {
+
+using hal::abi::gaudi::MmeAgu;
+using hal::abi::gaudi::MmeDescriptor;
+using hal::abi::gaudi::MmeTensor;
+namespace abi = hal::abi::gaudi::mme;
+
+absl::Status Invalid(std::string what) {
+  return absl::InvalidArgumentError(absl::StrCat("MME descriptor: ", what));
+}
+absl::Status Unimplemented(std::string what) {
+  return absl::UnimplementedError(absl::StrCat("MME descriptor: ", what));
+}
+
+float PaddingValue(uint32_t word, DType type) {
+  if (type == DType::kBFloat16) return BFloat16ToFloat(static_cast<uint16_t>(word));
+  float value;
+  std::memcpy(&value, &word, sizeof value);
+  return value;
+}
+
+void ReadTensor(const MmeTensor& tensor, uint32_t high, uint32_t low, MmeOperand& operand) {
+  operand.address = DeviceAddress(static_cast<uint64_t>(high) << 32 | low);
+  std::copy_n(tensor.valid_elements, 5, operand.valid.begin());
+  std::copy_n(tensor.loop_stride, 5, operand.loop_stride.begin());
+  std::copy_n(tensor.roi_size, 4, operand.roi.begin());
+  std::copy_n(tensor.spatial_strides, 4, operand.spatial_stride.begin());
+  operand.spatial_size = int64_t{tensor.spatial_size_minus_1} + 1;
+}
+
+void ReadAgu(const MmeAgu& agu, uint32_t partial_mask, MmeOperand::Agu& to) {
+  std::copy_n(agu.roi_base_offset, 5, to.base.begin());
+  std::copy_n(agu.start_offset, 4, to.start.begin() + 1);
+  to.partial_mask = partial_mask;
+}
+
+void ReadLoops(const MmeDescriptor& d, MmeView& v) {
+  const uint32_t kernel = d.conv_kernel_size_minus_1;
+  v.size = {int64_t{abi::CONV_KERNEL_SIZE_MINUS_1::DIM0::Get(kernel)} + 1,
+            int64_t{abi::CONV_KERNEL_SIZE_MINUS_1::DIM1::Get(kernel)} + 1,
+            int64_t{abi::CONV_KERNEL_SIZE_MINUS_1::DIM2::Get(kernel)} + 1,
+            int64_t{abi::CONV_KERNEL_SIZE_MINUS_1::DIM3::Get(kernel)} + 1,
+            int64_t{d.num_iterations_minus_1} + 1,
+            int64_t{abi::OUTER_LOOP::SIZE_MINUS_1::Get(d.outer_loop)} + 1};
+  // Codes of S, L and O follow each other in nine bits; two loops a word, the outer loop in its
+  // own.
+  const uint32_t codes[kMmeLoops] = {
+      d.conv_associated_dims_low & 0xFFFF,
+      d.conv_associated_dims_low >> 16,
+      d.conv_associated_dims_high & 0xFFFF,
+      d.conv_associated_dims_high >> 16,
+      kNoTensorDim * 0111u,  // tetris moves no dim
+      d.outer_loop & 0xFFFF,
+  };
+  for (int i = 0; i < kMmeLoops; ++i) {
+    v.s.dim[i] = static_cast<int>(abi::OUTER_LOOP::DIM_S::Get(codes[i]));
+    v.l.dim[i] = static_cast<int>(abi::OUTER_LOOP::DIM_L::Get(codes[i]));
+    v.o.dim[i] = static_cast<int>(abi::OUTER_LOOP::DIM_O::Get(codes[i]));
+  }
+}
+
+void MaskLoops(const MmeView& v, uint32_t mask, MmeOperand& operand) {
+  for (int i = 0; i < kMmeLoops; ++i) operand.size[i] = mask >> i & 1 ? 1 : v.size[i];
+}
+
+absl::Status CheckDims(const char* name, const MmeOperand& operand) {
+  for (int i = 0; i < kMmeLoops; ++i) {
+    if (operand.dim[i] > kNoTensorDim) {
+      return Invalid(absl::StrCat("loop ", i, " moves dim ", operand.dim[i], " of ", name));
+    }
+    for (int j = 0; j < i; ++j) {
+      if (operand.size[i] > 1 && operand.size[j] > 1 && operand.dim[i] == operand.dim[j] &&
+          operand.dim[i] != kNoTensorDim) {
+        return Invalid(
+            absl::StrCat("loops ", j, " and ", i, " both move dim ", operand.dim[i], " of ", name));
+      }
+    }
+  }
+  for (int d = 0; d < 4; ++d) {
+    if (operand.roi[d] < 0) return Invalid(absl::StrCat("roiSize[", d, "] of ", name, " < 0"));
+  }
+  return absl::OkStatus();
+}
+
+// Masked loops of an input: either accumulated (the lines hold those k already), or replayed from
+// the buffer, and then they must be the innermost ones that roll up, and as many times as the
+// repeat count says.
+absl::Status CheckRepeat(const char* name, const MmeView& v, const MmeOperand& operand) {
+  int64_t masked = 1;
+  bool walked = false;
+  for (int i = 0; i < kMmeLoops; ++i) {
+    if (v.size[i] == 1 || v.Accumulates(i)) continue;
+    if (operand.size[i] > 1) {
+      walked = true;
+    } else if (walked) {
+      return Invalid(absl::StrCat("aguLoopMask of ", name, " masks loop ", i,
+                                  " outside of a loop that is walked"));
+    } else {
+      masked *= v.size[i];
+    }
+  }
+  if (masked != operand.repeat) {
+    return Invalid(absl::StrCat("repeat of ", name, " is ", operand.repeat,
+                                ", its masked loops make ", masked));
+  }
+  return absl::OkStatus();
+}
+
+int64_t GroupVectors(const MmeView& v, const MmeOperand& operand) {
+  int64_t vectors = operand.Vectors();
+  for (int i = 0; i < kMmeLoops; ++i) {
+    if (v.Accumulates(i)) vectors *= operand.size[i];
+  }
+  return vectors;
+}
+
+absl::Status Check(const MmeView& v) {
+  RETURN_IF_ERROR(CheckDims("S", v.s));
+  RETURN_IF_ERROR(CheckDims("L", v.l));
+  RETURN_IF_ERROR(CheckDims("O", v.o));
+  bool rolls_up = false;
+  for (int i = 0; i < 4; ++i) {
+    if (v.size[i] == 1) continue;
+    if (v.Accumulates(i) && rolls_up) {
+      return Invalid(absl::StrCat("accumMask has loop ", i, " but not a loop inside of it"));
+    }
+    rolls_up = rolls_up || !v.Accumulates(i);
+  }
+  RETURN_IF_ERROR(CheckRepeat("S", v, v.s));
+  RETURN_IF_ERROR(CheckRepeat("L", v, v.l));
+  if (GroupVectors(v, v.s) != GroupVectors(v, v.l)) {
+    return Invalid(absl::StrCat("a tile takes ", GroupVectors(v, v.s), " k-vectors of S but ",
+                                GroupVectors(v, v.l), " of L"));
+  }
+  if (v.signal && (v.signal_mask & v.accum_mask) != v.accum_mask) {
+    return Invalid("signalMask does not contain accumMask");
+  }
+  if (v.keep_running && v.Steps() > 1) {
+    return Invalid(absl::StrCat("accStoreIncDisable with ", v.Steps(), " tiles"));
+  }
+  if ((v.accum || !v.store) && !v.keep_running && v.Steps() > hal::abi::gaudi::kMmeAccumulators) {
+    return Invalid(absl::StrCat(v.Steps(), " partial tiles, more than accumulators"));
+  }
+  if (v.o.spatial_size > v.m && v.store && !v.keep_running) {
+    return Invalid(absl::StrCat("spatialSizeMinus1 of O is ", v.o.spatial_size - 1,
+                                ", more lines than an array has"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool MmeOperand::Void() const {
+  return std::any_of(valid.begin(), valid.end(), [](int64_t n) { return n <= 0; });
+}
+
+int64_t MmeView::Steps() const {
+  int64_t steps = 1;
+  for (int i = 0; i < kMmeLoops; ++i) {
+    if (!Accumulates(i)) steps *= size[i];
+  }
+  return steps;
+}
+
+int64_t MmeView::CommonDim() const { return GroupVectors(*this, s); }
+
+absl::StatusOr<MmeView> ViewMme(const MmeDescriptor& d) {
+  using Low = abi::HEADER_LOW;
+  using High = abi::HEADER_HIGH;
+  using Repeat = abi::SB_REPEAT;
+  const uint32_t low = d.header_low, high = d.header_high;
+  if (Low::ROUNDING_MODE::Get(low) != static_cast<uint32_t>(abi::RoundingMode::kNearestEven)) {
+    return Unimplemented(absl::StrCat("roundingMode ", Low::ROUNDING_MODE::Get(low)));
+  }
+  if (abi::AXI_USER_DATA::FIRST::Get(d.axi_user_data) != abi::kStorePlain ||
+      abi::AXI_USER_DATA::STEADY::Get(d.axi_user_data) != abi::kStorePlain) {
+    return Unimplemented(
+        absl::StrCat("reduction to memory, axiUserData 0x", absl::Hex(d.axi_user_data)));
+  }
+  if (High::EUB_EN::Get(high) == 0) return Unimplemented("euBEn off");
+  if (Repeat::LOAD_S::Get(d.sb_repeat) == 0) return Unimplemented("loadS off");
+  if (Repeat::LOAD_L::Get(d.sb_repeat) == 0) return Unimplemented("loadL off");
+
+  MmeView v;
+  ReadLoops(d, v);
+  ReadTensor(d.tensor_s, d.base_addr_high_s, d.base_addr_low_s, v.s);
+  ReadTensor(d.tensor_l, d.base_addr_high_l, d.base_addr_low_l, v.l);
+  ReadTensor(d.tensor_o, d.base_addr_high_o, d.base_addr_low_o, v.o);
+  ReadAgu(d.agu_s, High::PARTIAL_HEIGHT_LOOP_S::Get(high), v.s.agu[0]);
+  v.s.agu[1] = v.s.agu[0];
+  ReadAgu(d.agu_l_local, High::PARTIAL_HEIGHT_LOOP_L_LOC::Get(high), v.l.agu[0]);
+  ReadAgu(d.agu_l_remote, High::PARTIAL_HEIGHT_LOOP_L_REM::Get(high), v.l.agu[1]);
+  ReadAgu(d.agu_o_local, High::PARTIAL_HEIGHT_LOOP_O_LOC::Get(high), v.o.agu[0]);
+  ReadAgu(d.agu_o_remote, High::PARTIAL_HEIGHT_LOOP_O_REM::Get(high), v.o.agu[1]);
+
+  const auto type = [](uint32_t code) {
+    return code == static_cast<uint32_t>(abi::DataType::kFloat32) ? DType::kFloat32
+                                                                  : DType::kBFloat16;
+  };
+  v.s.type = v.l.type = type(Low::DATA_TYPE_IN::Get(low));
+  v.o.type = type(Low::DATA_TYPE_OUT::Get(low));
+  v.m = v.s.type == DType::kBFloat16 ? 64 : 32;
+  v.accum_mask = Low::ACCUM_MASK::Get(low);
+  v.s.transposed = Low::TRANS_S::Get(low) != 0;
+  v.l.transposed = Low::TRANS_L::Get(low) != 0;
+  v.transposed_o = Low::TRANS_O::Get(low) != 0;
+  v.s.advance = Low::ADVANCE_S::Get(low) != 0;
+  v.l.advance = Low::ADVANCE_L::Get(low) != 0;
+  v.o.advance = Low::ADVANCE_O::Get(low) != 0;
+  v.s.lower = Low::LOWER_S::Get(low) != 0;
+  v.l.lower = Low::LOWER_L::Get(low) != 0;
+  v.s.padding = PaddingValue(d.padding_value_s, v.s.type);
+  v.l.padding = PaddingValue(d.padding_value_l, v.l.type);
+  v.s.repeat = int64_t{Repeat::REPEAT_S_MINUS_1::Get(d.sb_repeat)} + 1;
+  v.l.repeat = int64_t{Repeat::REPEAT_L_MINUS_1::Get(d.sb_repeat)} + 1;
+  MaskLoops(v, Repeat::AGU_S_LOOP_MASK::Get(d.sb_repeat), v.s);
+  MaskLoops(v, Repeat::AGU_L_LOOP_MASK::Get(d.sb_repeat), v.l);
+  MaskLoops(v, v.accum_mask, v.o);
+  v.accum = Low::ACCUM::Get(low) != 0;
+  v.store = Low::STORE_EN::Get(low) != 0;
+  v.relu = Low::RELU_EN::Get(low) != 0;
+  v.keep_running = Low::ACC_STORE_INC_DISABLE::Get(low) != 0;
+  v.roll = Low::ROLL_ACCUMS::Get(low);
+  v.signal = Low::SIGNAL_EN::Get(low) != 0;
+  v.signal_mask = Low::SIGNAL_MASK::Get(low);
+  RETURN_IF_ERROR(Check(v));
+  return v;
+}
+
+}  // namespace openhpu::simulator

@@ -1,0 +1,75 @@
+// A descriptor read into numbers: loops, and operands with their address generators. Checked once,
+// so that who uses it need not.
+#ifndef SIMULATOR_FUNCTIONAL_MME_VIEW_H_
+#define SIMULATOR_FUNCTIONAL_MME_VIEW_H_
+
+#include <array>
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "hal/abi/gaudi/mme.h"
+#include "hal/base/dtype.h"
+#include "hal/base/strong_int.h"
+
+namespace openhpu::simulator {
+
+inline constexpr int kMmeLoops = hal::abi::gaudi::mme::kNumLoops;
+inline constexpr int kMmeTensorDims = hal::abi::gaudi::kMmeDims;
+inline constexpr int kTetris = hal::abi::gaudi::mme::kTetrisLoop;
+inline constexpr int kOuter = hal::abi::gaudi::mme::kOuterLoop;
+inline constexpr int kNoTensorDim = hal::abi::gaudi::mme::kNoDim;
+
+// One operand. Offsets are in elements, already multiplied by their dimension's stride.
+struct MmeOperand {
+  DeviceAddress address;
+  DType type = DType::kFloat32;
+  std::array<int64_t, 5> valid{};
+  std::array<int64_t, 5> loop_stride{};
+  std::array<int64_t, 4> roi{};
+  std::array<int64_t, 4> spatial_stride{};  // of dims 1 to 4
+  int64_t spatial_size = 0;
+  struct Agu {
+    std::array<int64_t, 5> base{};
+    std::array<int64_t, 5> start{};  // [0] is 0
+    uint32_t partial_mask = 0;
+  };
+  std::array<Agu, 2> agu;  // local, remote; S has the same twice
+  // Of each loop: the dim it moves, and its size as this operand walks it: 1 when it is masked.
+  std::array<int, kMmeLoops> dim{};
+  std::array<int64_t, kMmeLoops> size{};
+  bool transposed = false;  // dim 0 is the common dimension
+  bool advance = false;
+  bool lower = false;
+  int64_t repeat = 1;  // times each group is used
+  float padding = 0;
+
+  int64_t ElementBytes() const { return StorageBytes(type); }
+  // No element of it exists: everything read is padding, nothing is written.
+  bool Void() const;
+  // k-vectors a gemm (inputs only).
+  int64_t Vectors() const { return transposed ? roi[0] : spatial_size; }
+};
+
+struct MmeView {
+  int64_t m = 64;  // an array is m x m
+  std::array<int64_t, kMmeLoops> size{};
+  uint32_t accum_mask = 0;
+  MmeOperand s, l, o;
+  bool transposed_o = false;
+  bool accum = false, store = false, relu = false, keep_running = false;
+  int64_t roll = 0;
+  bool signal = false;
+  uint32_t signal_mask = 0;
+
+  int64_t Steps() const;      // roll-ups an array
+  int64_t CommonDim() const;  // k-vectors a roll-up
+  bool Accumulates(int loop) const { return loop < 4 && (accum_mask >> loop & 1) != 0; }
+};
+
+// InvalidArgument names the field that no machine can run; Unimplemented the one that this model
+// does not.
+absl::StatusOr<MmeView> ViewMme(const hal::abi::gaudi::MmeDescriptor& descriptor);
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_FUNCTIONAL_MME_VIEW_H_
