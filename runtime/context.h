@@ -51,6 +51,10 @@ class Context {
 
   // Waits for every stream.
   virtual absl::Status Synchronize() = 0;
+
+  // Resets the device after a failure: work in flight is lost, streams can be used again. Memory
+  // stays allocated, its contents are undefined; instances have to be loaded again.
+  virtual absl::Status Reset() = 0;
 };
 
 }  // namespace openhpu::runtime
