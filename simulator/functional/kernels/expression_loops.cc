@@ -376,6 +376,24 @@ void RunCast(DType from, DType to, const void* a, void* out, size_t n) {
   }
 }
 
+// Whether bf16 operands give a bf16 result without rounding.
+bool KeepsBFloat16(ExprOp op) {
+  switch (op) {
+    case ExprOp::kNeg:
+    case ExprOp::kAbs:
+    case ExprOp::kFloor:
+    case ExprOp::kCeil:
+    case ExprOp::kRound:
+    case ExprOp::kTrunc:
+    case ExprOp::kSign:
+    case ExprOp::kMin:
+    case ExprOp::kMax:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void RunConst(const ExprInstruction& instruction, void* out, size_t n) {
   auto* y = static_cast<uint32_t*>(out);
   for (size_t i = 0; i < n; ++i) y[i] = instruction.immediate;
@@ -434,7 +452,7 @@ void RunInstruction(const ExprInstruction& instruction, DType operand, const voi
   } else {
     RunFloat(op, a, b, out, n);
   }
-  if (instruction.dtype == DType::kBFloat16) RoundToBFloat16(z, z, n);
+  if (instruction.dtype == DType::kBFloat16 && !KeepsBFloat16(op)) RoundToBFloat16(z, z, n);
 }
 
 }  // namespace openhpu::simulator

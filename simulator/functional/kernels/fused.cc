@@ -89,7 +89,8 @@ Geometry MakeGeometry(const hal::TpcDims& sizes, uint64_t capacity,
     transposed = true;
     break;
   }
-  constexpr uint64_t kTransposeColumns = 32;
+  // A cache line of the side that is dense along dim 0 ...
+  constexpr uint64_t kTransposeColumns = 16;
   g.columns = std::min(g.sizes[0], transposed ? std::min(capacity, kTransposeColumns) : capacity);
   const bool several = transposed || g.columns == g.sizes[0];
   g.rows = several ? std::min(g.sizes[1], std::max<uint64_t>(1, capacity / g.columns)) : 1;
@@ -165,6 +166,7 @@ class Interpreter {
     const Tile tile = MakeTile(geometry_, tile_number);
     const size_t n = tile.columns * tile.rows;
     Load(tile);
+    PrefetchOutputs(tile);
     for (const FusedPlan::Step& step : plan_.steps) {
       const hal::ExprInstruction& in = step.instruction;
       std::byte* out = DirectOutput(step.value, tile);
@@ -216,6 +218,18 @@ class Interpreter {
       FillIndices(o.start + static_cast<int32_t>(Offset(o, tile)), Shape(o, tile),
                   reinterpret_cast<int32_t*>(Slot(v)));
       pointers_[v] = Slot(v);
+    }
+  }
+
+  // Outputs that are stored at the end of the tile would wait for their lines then; asked for now,
+  // they come during the arithmetic.
+  void PrefetchOutputs(const Tile& tile) const {
+    for (size_t j = 0; j < program_.outputs.size(); ++j) {
+      const Operand& o = Output(j);
+      if (!Shape(o, tile).Dense() || StoredAsValue(o.dtype)) continue;
+      const std::byte* to = At(o, tile);
+      const size_t bytes = tile.columns * tile.rows * static_cast<size_t>(StorageBytes(o.dtype));
+      for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(to + at, 1);
     }
   }
 

@@ -33,6 +33,50 @@ OPENHPU_INLINE BFloat16 ToStorage<BFloat16>(int32_t x) {
   return {static_cast<uint16_t>(static_cast<uint32_t>(x) >> 16)};
 }
 
+using Words4 = uint32_t __attribute__((vector_size(16)));
+
+// A 4 x 4 block of words: to[i + j * tr] = from[j + i * fc].
+OPENHPU_INLINE void TransposeWords4(const void* from, int64_t fc, void* to, int64_t tr) {
+  const auto* x = static_cast<const std::byte*>(from);
+  auto* y = static_cast<std::byte*>(to);
+  Words4 r0, r1, r2, r3;
+  std::memcpy(&r0, x, 16);
+  std::memcpy(&r1, x + 4 * fc, 16);
+  std::memcpy(&r2, x + 8 * fc, 16);
+  std::memcpy(&r3, x + 12 * fc, 16);
+  const Words4 a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+  const Words4 b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+  const Words4 c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+  const Words4 d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+  r0 = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+  r1 = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  r2 = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+  r3 = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+  std::memcpy(y, &r0, 16);
+  std::memcpy(y + 4 * tr, &r1, 16);
+  std::memcpy(y + 8 * tr, &r2, 16);
+  std::memcpy(y + 12 * tr, &r3, 16);
+}
+
+// to[i + j * tr] = from[j + i * fc]: words in blocks, others one by one along the rows of `from`.
+template <typename From, typename To, typename F>
+OPENHPU_INLINE void Transpose(const From* from, int64_t fc, To* to, int64_t tr, int64_t columns,
+                              int64_t rows, F convert) {
+  const int64_t block_rows = sizeof(From) == 4 && sizeof(To) == 4 ? rows / 4 * 4 : 0;
+  const int64_t block_columns = columns / 4 * 4;
+  for (int64_t j = 0; j < block_rows; j += 4) {
+    for (int64_t i = 0; i < block_columns; i += 4) {
+      TransposeWords4(from + i * fc + j, fc, to + j * tr + i, tr);
+    }
+  }
+  for (int64_t i = 0; i < columns; ++i) {
+    const From* x = from + i * fc;
+    for (int64_t j = i < block_columns ? block_rows : 0; j < rows; ++j) {
+      to[i + j * tr] = convert(x[j]);
+    }
+  }
+}
+
 // Copies with a conversion; the loop order follows the smaller stride of the strided side.
 template <typename From, typename To, typename F>
 OPENHPU_INLINE void Move(const From* from, const TileShape& f, To* to, const TileShape& t,
@@ -52,6 +96,8 @@ OPENHPU_INLINE void Move(const From* from, const TileShape& f, To* to, const Til
       To* y = to + j * tr;
       for (int64_t i = 0; i < columns; ++i) y[i] = v;
     }
+  } else if (rows > 1 && fr == 1 && tc == 1) {
+    Transpose(from, fc, to, tr, columns, rows, convert);
   } else if (rows > 1 && fr == 1) {
     for (int64_t i = 0; i < columns; ++i) {
       const From* x = from + i * fc;
