@@ -62,6 +62,8 @@ def headers_begin_with_their_contract(path, text):
 
 
 def files_are_short(path, text):
+    if path.startswith('hal/abi/'):
+        return  # layouts of the hardware: tables as long as the hardware made them, one block a file
     limit = {'.h': MAX_HEADER_LINES, '.cc': MAX_SOURCE_LINES}.get(path[path.rfind('.'):])
     lines = text.count('\n')
     if limit and lines > limit:

@@ -79,6 +79,7 @@ class RulesBiteTest(unittest.TestCase):
         self.check(rule, 'hal/a.h', '\n' * 200, 0)
         self.check(rule, 'hal/a.h', '\n' * 201, 1)
         self.check(rule, 'hal/a.cc', '\n' * 600, 0)
+        self.check(rule, 'hal/abi/gaudi/a.h', '\n' * 300, 0)
         self.check(rule, 'hal/a.cc', '\n' * 601, 1)
 
     def test_things_to_do(self):
