@@ -17,6 +17,9 @@ namespace {
 // cache. Multiples of every kernel's tile; the depth a multiple of the four chains.
 constexpr int64_t kRowsPerTask = 96, kColumnsPerTask = 192, kDepth = 256;
 
+// Fewer FMAs than this take less time than to wake the other threads.
+constexpr int64_t kMinParallelSteps = 1 << 19;
+
 inline float Widen(float x) { return x; }
 inline float Widen(uint16_t x) { return BFloat16ToFloat(x); }
 
@@ -239,7 +242,9 @@ void RunProducts(const ProductShape& shape, const std::vector<Product>& products
   const int64_t row_blocks = (shape.m + kRowsPerTask - 1) / kRowsPerTask;
   const int64_t column_blocks = (shape.n + kColumnsPerTask - 1) / kColumnsPerTask;
   const int64_t tasks = static_cast<int64_t>(products.size()) * row_blocks * column_blocks;
-#pragma omp parallel for schedule(dynamic) if (tasks > 1)
+  const bool worthwhile =
+      shape.m * shape.n * shape.k * static_cast<int64_t>(products.size()) > kMinParallelSteps;
+#pragma omp parallel for schedule(dynamic) if (tasks > 1 && worthwhile)
   for (int64_t task = 0; task < tasks; ++task) {
     thread_local Scratch scratch;
     const int64_t row = task / column_blocks % row_blocks * kRowsPerTask;

@@ -246,42 +246,15 @@ TEST(GemmTest, WhatIsNoProductIsRefused) {
             absl::StatusCode::kInvalidArgument);
 }
 
-// Convolutions: {batch, C, K, in, kernel, stride, dilation, pad}; layouts dense unless a case
-// changes them.
-ConvolutionShape Convolution(int64_t batch, int64_t channels, int64_t features,
-                             std::array<int64_t, 3> in, std::array<int64_t, 3> kernel,
-                             std::array<int64_t, 3> stride, std::array<int64_t, 3> dilation,
-                             std::array<int64_t, 3> pad) {
-  ConvolutionShape s;
-  s.batch = batch;
-  s.channels = channels;
-  s.features = features;
-  s.in = in;
-  s.kernel = kernel;
-  s.stride = stride;
-  s.dilation = dilation;
-  s.pad = pad;
-  s.x_strides[0] = channels;
-  s.y_strides[0] = features;
-  s.w_strides = {features, features * channels, features * channels * kernel[0],
-                 features * channels * kernel[0] * kernel[1]};
-  for (int d = 0; d < 3; ++d) {
-    s.out[d] = (in[d] + 2 * pad[d] - (kernel[d] - 1) * dilation[d] - 1) / stride[d] + 1;
-    s.x_strides[d + 1] = s.x_strides[d] * in[d];
-    s.y_strides[d + 1] = s.y_strides[d] * s.out[d];
-  }
-  return s;
-}
-
 std::vector<ConvolutionShape> Convolutions() {
   std::vector<ConvolutionShape> shapes = {
-      Convolution(2, 3, 16, {9, 7, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}),
-      Convolution(1, 16, 33, {11, 12, 1}, {3, 2, 1}, {2, 3, 1}, {1, 1, 1}, {1, 0, 0}),
-      Convolution(2, 5, 4, {13, 13, 1}, {3, 3, 1}, {1, 2, 1}, {2, 3, 1}, {2, 3, 0}),
-      Convolution(3, 8, 70, {6, 5, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}),
-      Convolution(2, 64, 64, {8, 8, 1}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1}, {0, 0, 0}),
-      Convolution(1, 4, 6, {5, 6, 7}, {3, 2, 3}, {1, 1, 2}, {1, 1, 1}, {1, 0, 1}),
-      Convolution(1, 2, 3, {4, 4, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {3, 3, 0}),
+      DenseConvolution(2, 3, 16, {9, 7, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}),
+      DenseConvolution(1, 16, 33, {11, 12, 1}, {3, 2, 1}, {2, 3, 1}, {1, 1, 1}, {1, 0, 0}),
+      DenseConvolution(2, 5, 4, {13, 13, 1}, {3, 3, 1}, {1, 2, 1}, {2, 3, 1}, {2, 3, 0}),
+      DenseConvolution(3, 8, 70, {6, 5, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}),
+      DenseConvolution(2, 64, 64, {8, 8, 1}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1}, {0, 0, 0}),
+      DenseConvolution(1, 4, 6, {5, 6, 7}, {3, 2, 3}, {1, 1, 2}, {1, 1, 1}, {1, 0, 1}),
+      DenseConvolution(1, 2, 3, {4, 4, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {3, 3, 0}),
   };
   // One group of two: channels and features are slices of the tensors.
   ConvolutionShape group = shapes[0];
@@ -343,7 +316,7 @@ TEST(GemmTest, FastConvolutionGivesTheSameIntegers) {
 
 TEST(GemmTest, ReorderedWeightsLiveAsLongAsTheWeightsStay) {
   const ConvolutionShape s =
-      Convolution(1, 16, 32, {8, 8, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0});
+      DenseConvolution(1, 16, 32, {8, 8, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0});
   const int64_t count = 32 * 16 * 9;
   FakeMemory memory(0x10000, 4 * count);
   const auto x = Filled(s.in_type, Values::kSmallIntegers, 1, 64 * 16);

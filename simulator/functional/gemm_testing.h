@@ -3,6 +3,7 @@
 #ifndef SIMULATOR_FUNCTIONAL_GEMM_TESTING_H_
 #define SIMULATOR_FUNCTIONAL_GEMM_TESTING_H_
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -77,6 +78,34 @@ class ChainSum {
   float chains_[4] = {0, 0, 0, 0};
   int64_t k_ = 0;
 };
+
+// {W, H, D} in arrays; dense tensors, the same padding on both sides.
+inline ConvolutionShape DenseConvolution(
+    int64_t batch, int64_t channels, int64_t features, std::array<int64_t, 3> in,
+    std::array<int64_t, 3> kernel, std::array<int64_t, 3> stride, std::array<int64_t, 3> dilation,
+    std::array<int64_t, 3> pad, DType in_type = DType::kFloat32, DType out_type = DType::kFloat32) {
+  ConvolutionShape s;
+  s.batch = batch;
+  s.channels = channels;
+  s.features = features;
+  s.in = in;
+  s.kernel = kernel;
+  s.stride = stride;
+  s.dilation = dilation;
+  s.pad = pad;
+  s.in_type = in_type;
+  s.out_type = out_type;
+  s.x_strides[0] = channels;
+  s.y_strides[0] = features;
+  s.w_strides = {features, features * channels, features * channels * kernel[0],
+                 features * channels * kernel[0] * kernel[1]};
+  for (int d = 0; d < 3; ++d) {
+    s.out[d] = (in[d] + 2 * pad[d] - (kernel[d] - 1) * dilation[d] - 1) / stride[d] + 1;
+    s.x_strides[d + 1] = s.x_strides[d] * in[d];
+    s.y_strides[d + 1] = s.y_strides[d] * s.out[d];
+  }
+  return s;
+}
 
 inline void NaiveGemm(const GemmShape& s, const std::byte* a, const std::byte* b, std::byte* c) {
   for (int64_t batch = 0; batch < s.batch[0] * s.batch[1] * s.batch[2]; ++batch) {

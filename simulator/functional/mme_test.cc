@@ -16,7 +16,7 @@ using hal::abi::gaudi::MmeDescriptor;
 using Low = hal::abi::gaudi::mme::HEADER_LOW;
 
 constexpr Addresses kAt = {0x20000000, 0x20400000, 0x20800000};
-constexpr int64_t kElements = 1 << 18;  // room of each operand
+constexpr int64_t kElements = 1 << 16;  // room of each operand
 
 // Device memory that remembers which bytes were asked for.
 class Memory final : public AddressSpace {
@@ -288,33 +288,6 @@ TEST(MmeTest, TransposedOutputSwapsTheOperands) {
       true);
 }
 
-ConvolutionShape Convolution(int64_t batch, int64_t channels, int64_t features,
-                             std::array<int64_t, 3> in, std::array<int64_t, 3> kernel,
-                             std::array<int64_t, 3> stride, std::array<int64_t, 3> dilation,
-                             std::array<int64_t, 3> pad, DType in_type, DType out_type) {
-  ConvolutionShape s;
-  s.batch = batch;
-  s.channels = channels;
-  s.features = features;
-  s.in = in;
-  s.kernel = kernel;
-  s.stride = stride;
-  s.dilation = dilation;
-  s.pad = pad;
-  s.in_type = in_type;
-  s.out_type = out_type;
-  s.x_strides[0] = channels;
-  s.y_strides[0] = features;
-  s.w_strides = {features, features * channels, features * channels * kernel[0],
-                 features * channels * kernel[0] * kernel[1]};
-  for (int d = 0; d < 3; ++d) {
-    s.out[d] = (in[d] + 2 * pad[d] - (kernel[d] - 1) * dilation[d] - 1) / stride[d] + 1;
-    s.x_strides[d + 1] = s.x_strides[d] * in[d];
-    s.y_strides[d + 1] = s.y_strides[d] * s.out[d];
-  }
-  return s;
-}
-
 void ExpectConvolution(const ConvolutionShape& s, bool full_chip, bool footprint) {
   SCOPED_TRACE(::testing::Message()
                << "batch " << s.batch << " C " << s.channels << " K " << s.features << " in "
@@ -341,23 +314,23 @@ TEST(MmeTest, ConvolutionsWithStridesPaddingAndDilation) {
   for (const auto& [in, out] : {std::pair{f, f}, {h, f}, {h, h}}) {
     for (bool full_chip : {false, true}) {
       const bool footprint = in == h && out == f;
+      ExpectConvolution(DenseConvolution(2, 3, 16, {9, 7, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1},
+                                         {1, 1, 0}, in, out),
+                        full_chip, footprint);
+      ExpectConvolution(DenseConvolution(1, 16, 150, {11, 12, 1}, {3, 2, 1}, {2, 3, 1}, {1, 1, 1},
+                                         {1, 0, 0}, in, out),
+                        full_chip, footprint);
+      ExpectConvolution(DenseConvolution(2, 5, 4, {13, 13, 1}, {3, 3, 1}, {1, 2, 1}, {2, 3, 1},
+                                         {2, 3, 0}, in, out),
+                        full_chip, footprint);
+      ExpectConvolution(DenseConvolution(3, 8, 300, {6, 5, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1},
+                                         {0, 0, 0}, in, out),
+                        full_chip, footprint);
+      ExpectConvolution(DenseConvolution(2, 64, 64, {8, 8, 1}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1},
+                                         {0, 0, 0}, in, out),
+                        full_chip, footprint);
       ExpectConvolution(
-          Convolution(2, 3, 16, {9, 7, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}, in, out),
-          full_chip, footprint);
-      ExpectConvolution(
-          Convolution(1, 16, 150, {11, 12, 1}, {3, 2, 1}, {2, 3, 1}, {1, 1, 1}, {1, 0, 0}, in, out),
-          full_chip, footprint);
-      ExpectConvolution(
-          Convolution(2, 5, 4, {13, 13, 1}, {3, 3, 1}, {1, 2, 1}, {2, 3, 1}, {2, 3, 0}, in, out),
-          full_chip, footprint);
-      ExpectConvolution(
-          Convolution(3, 8, 300, {6, 5, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, in, out),
-          full_chip, footprint);
-      ExpectConvolution(
-          Convolution(2, 64, 64, {8, 8, 1}, {1, 1, 1}, {2, 2, 1}, {1, 1, 1}, {0, 0, 0}, in, out),
-          full_chip, footprint);
-      ExpectConvolution(
-          Convolution(1, 4, 6, {5, 6, 7}, {3, 2, 3}, {1, 1, 2}, {1, 1, 1}, {1, 0, 1}, in, out),
+          DenseConvolution(1, 4, 6, {5, 6, 7}, {3, 2, 3}, {1, 1, 2}, {1, 1, 1}, {1, 0, 1}, in, out),
           full_chip, footprint);
     }
   }
@@ -365,8 +338,8 @@ TEST(MmeTest, ConvolutionsWithStridesPaddingAndDilation) {
 
 TEST(MmeTest, GroupsAreSlicesOfChannelsAndFeatures) {
   for (int64_t kernel : {1, 3}) {
-    ConvolutionShape s = Convolution(2, 8, 12, {10, 9, 1}, {kernel, kernel, 1}, {1, 1, 1},
-                                     {1, 1, 1}, {kernel / 2, kernel / 2, 0}, h, f);
+    ConvolutionShape s = DenseConvolution(2, 8, 12, {10, 9, 1}, {kernel, kernel, 1}, {1, 1, 1},
+                                          {1, 1, 1}, {kernel / 2, kernel / 2, 0}, h, f);
     for (int64_t& t : s.x_strides) t *= 2;
     for (int64_t& t : s.y_strides) t *= 2;
     ExpectConvolution(s, false, true);
@@ -376,7 +349,7 @@ TEST(MmeTest, GroupsAreSlicesOfChannelsAndFeatures) {
 TEST(MmeTest, PartOfTheRowsOfAnImage) {
   // Two pairs halve the output's rows: the second begins in the middle of the image.
   ConvolutionShape s =
-      Convolution(1, 16, 32, {8, 8, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}, f, f);
+      DenseConvolution(1, 16, 32, {8, 8, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}, f, f);
   s.pad[1] = -3;
   s.out[1] = 4;
   ExpectConvolution(s, false, true);
@@ -437,7 +410,7 @@ TEST(MmeTest, ReplayedAndLoweredStreamsGiveTheSame) {
   // The same convolution: with S lowered over the taps of a row (its loop 0 masked), and with S
   // replayed for a second step over features.
   const ConvolutionShape s =
-      Convolution(2, 6, 100, {9, 7, 1}, {3, 2, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, f, f);
+      DenseConvolution(2, 6, 100, {9, 7, 1}, {3, 2, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, f, f);
   using Repeat = hal::abi::gaudi::mme::SB_REPEAT;
   MmeDescriptor lowered = ConvolutionDescriptor(s, Geometry::kPair, kAt);
   lowered.header_low |= Low::LOWER_S::Set(0, 1);
@@ -478,8 +451,8 @@ TEST(MmeTest, DataGradientWalksTheTapsBackwards) {
   // transposed and its loops step back.
   const int64_t width = 12, taps = 3, pad = 1, channels = 10, features = 8;
   MmeDescriptor d =
-      ConvolutionDescriptor(Convolution(1, features, channels, {width, 1, 1}, {taps, 1, 1},
-                                        {1, 1, 1}, {1, 1, 1}, {taps - 1 - pad, 0, 0}, f, f),
+      ConvolutionDescriptor(DenseConvolution(1, features, channels, {width, 1, 1}, {taps, 1, 1},
+                                             {1, 1, 1}, {1, 1, 1}, {taps - 1 - pad, 0, 0}, f, f),
                             Geometry::kPair, kAt);
   const int64_t m = 32, plane = channels * features;
   d.header_low |= Low::TRANS_L::Set(0, 1);
@@ -518,7 +491,7 @@ TEST(MmeTest, DataGradientWalksTheTapsBackwards) {
 
 TEST(MmeTest, PaddingIsTheDescriptorsValue) {
   ConvolutionShape s =
-      Convolution(1, 4, 8, {5, 5, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}, f, f);
+      DenseConvolution(1, 4, 8, {5, 5, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}, f, f);
   MmeDescriptor d = ConvolutionDescriptor(s, Geometry::kPair, kAt);
   const float two = 2;
   std::memcpy(&d.padding_value_s, &two, 4);
@@ -550,7 +523,7 @@ TEST(MmeTest, WorkCountsTilesAndVectors) {
   EXPECT_TRUE(gemm->fp32_in);
   EXPECT_EQ(gemm->out_bytes, 2u);
   const auto convolution = AnalyseMme(ConvolutionDescriptor(
-      Convolution(2, 6, 300, {9, 7, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}, h, f),
+      DenseConvolution(2, 6, 300, {9, 7, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 0}, h, f),
       Geometry::kPair, kAt));
   ASSERT_TRUE(convolution.ok());
   EXPECT_EQ(convolution->steps, 2u * 3u);
