@@ -27,13 +27,14 @@ Engine::Engine(sc_core::sc_module_name name, Environment& environment, const Con
 void Engine::WriteRegisters(uint32_t offset, const uint32_t* values, uint32_t words,
                             const Origin& origin, const SharedClock& clock) {
   std::memcpy(&registers_[offset / 4], values, 4 * words);
-  // Bit 0 of an execute register starts; a DMA's COMMIT always does.
+  Written(offset, words);
   if (!Launches(offset, words)) return;
+  if (config_.launch_bit && (reg(config_.launch_register) & 1) == 0) return;
   OPENHPU_CHECK(accepts());
   issued_.push_back({origin, clock});
   Capture();
   if (!environment_.timing.timed) {
-    if (Begin()) End();
+    if (BeginCommand()) EndCommand();
   } else if (phase_ == Phase::kIdle) {
     wake_.notify(sc_core::SC_ZERO_TIME);
   }
@@ -48,11 +49,11 @@ void Engine::Run() {
       NotifyAt(wake_, next_);
       return;
     }
-    End();
+    EndCommand();
     if (environment_.faults.failed()) return;
   }
   if (phase_ == Phase::kIdle) {
-    if (issued_.empty() || !Begin()) return;
+    if (issued_.empty() || !BeginCommand()) return;
     phase_ = Phase::kLaunching;
     next_ = now + work_.launch;
   }
@@ -75,7 +76,7 @@ void Engine::FlowEnded() {
   NotifyAt(wake_, next_);
 }
 
-bool Engine::Begin() {
+bool Engine::BeginCommand() {
   const Issue& issue = issued_.front();
   began_ = Now();
   work_ = Work();
@@ -102,7 +103,7 @@ bool Engine::Begin() {
   return true;
 }
 
-void Engine::End() {
+void Engine::EndCommand() {
   const Picoseconds now = Now();
   statistics_.busy += now - began_;
   ++statistics_.commands;

@@ -34,6 +34,7 @@ class Engine : public sc_core::sc_module, public FlowOwner {
     std::string name;    // "DMA2"
     uint32_t slots = 1;  // commands launched and not completed
     uint32_t launch_register = 0;
+    bool launch_bit = true;  // only a value whose bit 0 is set launches
     AgentId agent = 0;
     Fabric::Port port;
   };
@@ -76,6 +77,8 @@ class Engine : public sc_core::sc_module, public FlowOwner {
     const char* what = "";
   };
 
+  // Registers were written.
+  virtual void Written(uint32_t /*offset*/, uint32_t /*words*/) {}
   // A command was launched: takes a copy of the registers that describe it to the back of the
   // subclass's queue.
   virtual void Capture() = 0;
@@ -107,8 +110,8 @@ class Engine : public sc_core::sc_module, public FlowOwner {
 
   void FlowEnded() override;
   void Run();
-  bool Begin();
-  void End();
+  bool BeginCommand();
+  void EndCommand();
 
   Environment& environment_;
   const Config config_;

@@ -6,11 +6,15 @@
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/dma_core.h"
+#include "hal/abi/gaudi/mme.h"
 #include "hal/abi/gaudi/qman.h"
 #include "hal/abi/gaudi/queue_ids.h"
 #include "hal/abi/gaudi/sync_manager.h"
+#include "hal/abi/gaudi/tpc.h"
 #include "hal/base/status_macros.h"
 #include "simulator/engine/dma_engine.h"
+#include "simulator/engine/mme_engine.h"
+#include "simulator/engine/tpc_engine.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -92,6 +96,7 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
     config.name = absl::StrCat("DMA", i);
     config.slots = static_cast<uint32_t>(dma.shadow_descriptors().value());
     config.launch_register = abi::dma_core::COMMIT::kOffset;
+    config.launch_bit = false;
     config.agent = agent();
     config.port = fabric_->AddPort(dma.bytes_per_cycle().value(), dma.clock_mhz().value(), i);
     const bool external = ((dma.host_facing_mask().value() >> i) & 1) != 0;
@@ -104,6 +109,32 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
         true, completions);
   }
   dmas_ = units_.size();
+  const hal::Mme& mme = chip.mme();
+  for (uint32_t i = 0; i < mme.count().value(); ++i) {
+    Engine::Config config;
+    config.name = absl::StrCat("MME", i);
+    config.slots = static_cast<uint32_t>(mme.shadow_descriptors().value());
+    config.launch_register = abi::mme::CMD::kOffset;
+    config.agent = agent();
+    config.port = fabric_->AddPort(mme.bytes_per_cycle().value(), mme.clock_mhz().value(), i);
+    AddUnit(std::make_unique<MmeEngine>(config.name.c_str(), environment_, config),
+            abi::MmeQmanBase(abi::MmeMaster(static_cast<int>(i))),
+            chip.qman().pq_entries_compute().value(), false, completions);
+  }
+  mmes_ = units_.size() - dmas_;
+  const hal::Tpc& tpc = chip.tpc();
+  kernels_ = std::make_unique<KernelStore>(environment_, chip.name());
+  for (uint32_t i = 0; i < tpc.count().value(); ++i) {
+    Engine::Config config;
+    config.name = absl::StrCat("TPC", i);
+    config.slots = 2;  // the running box and the one latched behind it
+    config.launch_register = abi::tpc::TPC_EXECUTE::kOffset;
+    config.agent = agent();
+    config.port = fabric_->AddPort(tpc.bytes_per_cycle().value(), tpc.clock_mhz().value(), i);
+    AddUnit(std::make_unique<TpcEngine>(config.name.c_str(), environment_, config, *kernels_),
+            abi::TpcQmanBase(static_cast<int>(i)), chip.qman().pq_entries_compute().value(), false,
+            completions);
+  }
 }
 
 void Machine::AddUnit(std::unique_ptr<Engine> engine, uint64_t qman_base, uint64_t entries,
@@ -240,6 +271,7 @@ void Machine::Reset() {
     unit.engine->Reset();
     unit.queue->Reset();
   }
+  kernels_->Clear();
   if (environment_.hazards != nullptr) environment_.hazards->Clear();
   environment_.faults.Clear();
 }

@@ -15,6 +15,7 @@
 #include "simulator/engine/engine.h"
 #include "simulator/engine/environment.h"
 #include "simulator/engine/fabric.h"
+#include "simulator/engine/kernel_store.h"
 #include "simulator/engine/message_network.h"
 #include "simulator/engine/queue_manager.h"
 #include "simulator/engine/simulation_context.h"
@@ -91,6 +92,7 @@ class Machine : private MessageTarget {
   std::unique_ptr<MessageNetwork> network_;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<SyncManager>> sync_managers_;
+  std::unique_ptr<KernelStore> kernels_;
   std::vector<EngineUnit> units_;
   size_t dmas_ = 0, mmes_ = 0;  // units before the MMEs, and of MMEs
 };

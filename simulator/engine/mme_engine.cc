@@ -1,0 +1,196 @@
+#include "simulator/engine/mme_engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "hal/base/status_macros.h"
+
+namespace openhpu::simulator {
+namespace {
+
+namespace abi = hal::abi::gaudi;
+namespace mme = hal::abi::gaudi::mme;
+
+constexpr size_t kCachedDescriptors = 16384;
+constexpr uint64_t kLineBytes = 128;  // one k-vector of an operand: 64 bf16 or 32 fp32
+
+uint64_t HashOf(const abi::MmeDescriptor& descriptor) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(&descriptor);
+  for (size_t i = 0; i + sizeof(uint64_t) <= sizeof descriptor; i += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, bytes + i, sizeof word);
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 29;
+  }
+  return hash;
+}
+
+// How the loops walk one input operand.
+struct OperandLoops {
+  uint64_t rereads = 1;      // times that the same elements are fetched again
+  uint64_t overlapping = 1;  // times that the same elements may be fetched at shifted places
+};
+
+OperandLoops LoopsOf(const abi::MmeDescriptor& d, bool shared) {
+  const uint32_t low = d.header_low;
+  const uint32_t dims[6] = {
+      shared ? mme::CONV_ASSOCIATED_DIMS_LOW::DIM_S_DIM0::Get(d.conv_associated_dims_low)
+             : mme::CONV_ASSOCIATED_DIMS_LOW::DIM_L_DIM0::Get(d.conv_associated_dims_low),
+      shared ? mme::CONV_ASSOCIATED_DIMS_LOW::DIM_S_DIM1::Get(d.conv_associated_dims_low)
+             : mme::CONV_ASSOCIATED_DIMS_LOW::DIM_L_DIM1::Get(d.conv_associated_dims_low),
+      shared ? mme::CONV_ASSOCIATED_DIMS_HIGH::DIM_S_DIM2::Get(d.conv_associated_dims_high)
+             : mme::CONV_ASSOCIATED_DIMS_HIGH::DIM_L_DIM2::Get(d.conv_associated_dims_high),
+      shared ? mme::CONV_ASSOCIATED_DIMS_HIGH::DIM_S_DIM3::Get(d.conv_associated_dims_high)
+             : mme::CONV_ASSOCIATED_DIMS_HIGH::DIM_L_DIM3::Get(d.conv_associated_dims_high),
+      mme::kNoDim,  // tetris
+      shared ? mme::OUTER_LOOP::DIM_S::Get(d.outer_loop)
+             : mme::OUTER_LOOP::DIM_L::Get(d.outer_loop)};
+  const uint32_t sizes[6] = {
+      mme::CONV_KERNEL_SIZE_MINUS_1::DIM0::Get(d.conv_kernel_size_minus_1) + 1,
+      mme::CONV_KERNEL_SIZE_MINUS_1::DIM1::Get(d.conv_kernel_size_minus_1) + 1,
+      mme::CONV_KERNEL_SIZE_MINUS_1::DIM2::Get(d.conv_kernel_size_minus_1) + 1,
+      mme::CONV_KERNEL_SIZE_MINUS_1::DIM3::Get(d.conv_kernel_size_minus_1) + 1,
+      d.num_iterations_minus_1 + 1,
+      mme::OUTER_LOOP::SIZE_MINUS_1::Get(d.outer_loop) + 1};
+  const uint32_t masked = shared ? mme::SB_REPEAT::AGU_S_LOOP_MASK::Get(d.sb_repeat)
+                                 : mme::SB_REPEAT::AGU_L_LOOP_MASK::Get(d.sb_repeat);
+  const uint32_t accumulated = mme::HEADER_LOW::ACCUM_MASK::Get(low);
+  const bool advances = shared ? mme::HEADER_LOW::ADVANCE_S::Get(low) != 0
+                               : mme::HEADER_LOW::ADVANCE_L::Get(low) != 0;
+  OperandLoops loops;
+  for (uint32_t i = 0; i < mme::kNumLoops; ++i) {
+    if ((masked >> i & 1) != 0) continue;  // the buffer replays, or lowering walks them inside
+    if (i == mme::kTetrisLoop ? advances : dims[i] != mme::kNoDim) {
+      if (i < mme::kTetrisLoop && (accumulated >> i & 1) != 0) loops.overlapping *= sizes[i];
+    } else {
+      loops.rereads *= sizes[i];
+    }
+  }
+  return loops;
+}
+
+}  // namespace
+
+MmeEngine::MmeEngine(sc_core::sc_module_name name, Environment& environment, const Config& config)
+    : Engine(name, environment, config) {}
+
+void MmeEngine::ResetCommands() {
+  commands_.clear();
+  cache_.clear();
+  front_ = nullptr;
+  state_ = MmeState();
+}
+
+void MmeEngine::Capture() {
+  commands_.emplace_back();
+  std::memcpy(static_cast<void*>(&commands_.back()), registers(mme::ARCH::kOffset),
+              sizeof(Descriptor));
+}
+
+// Bytes that the address generators fetch: the footprint, as often as the loops walk it; never more
+// than a line for each k-vector.
+absl::StatusOr<Traffic> MmeEngine::OperandTraffic(const Prepared& prepared) const {
+  const Descriptor& d = prepared.descriptor;
+  const uint64_t base_s = (uint64_t{d.base_addr_high_s} << 32) | d.base_addr_low_s;
+  const uint64_t base_l = (uint64_t{d.base_addr_high_l} << 32) | d.base_addr_low_l;
+  std::vector<AccessBox> shared, local, written;
+  for (const AccessBox& box : prepared.boxes) {
+    if (box.write) {
+      written.push_back(box);
+      continue;
+    }
+    // An operand's elements lie at and above its base; the nearer base is its own.
+    const uint64_t begin = Begin(box).value();
+    const bool above_s = begin >= base_s, above_l = begin >= base_l;
+    const bool is_s = above_s && (!above_l || base_s >= base_l);
+    (is_s ? shared : local).push_back(box);
+  }
+  ASSIGN_OR_RETURN(Traffic traffic, environment().fabric->Measure(written));
+  const auto add = [&](const std::vector<AccessBox>& boxes, bool is_shared,
+                       uint64_t streams) -> absl::Status {
+    ASSIGN_OR_RETURN(const Traffic once, environment().fabric->Measure(boxes));
+    const uint64_t total = once.bytes_read();
+    if (total == 0) return absl::OkStatus();
+    const OperandLoops loops = LoopsOf(d, is_shared);
+    const uint64_t most =
+        std::max(total, prepared.work.steps * prepared.work.common_dim * kLineBytes * streams);
+    const uint64_t fetched = std::min(most, total * loops.overlapping) > most / loops.rereads
+                                 ? most
+                                 : std::min(most, total * loops.overlapping * loops.rereads);
+    for (size_t region = 0; region < once.read.size(); ++region) {
+      traffic.read[region] += static_cast<uint64_t>(
+          static_cast<unsigned __int128>(once.read[region]) * fetched / total);
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(add(shared, true, 1));
+  RETURN_IF_ERROR(add(local, false, 2));
+  return traffic;
+}
+
+absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared) {
+  prepared.descriptor = descriptor;
+  ASSIGN_OR_RETURN(prepared.work, AnalyseMme(descriptor));
+  ASSIGN_OR_RETURN(prepared.boxes, MmeFootprint(descriptor));
+  RETURN_IF_ERROR(CheckBoxes(environment(), prepared.boxes));
+  ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic(prepared));
+  const Timing& timing = environment().timing;
+  const MmeWork& work = prepared.work;
+  // An array takes one k-vector a cycle, of either type.
+  const uint64_t rollup =
+      (work.fp32_in ? timing.mme_rollup_fp32 : timing.mme_rollup_bf16) * work.out_bytes;
+  const uint64_t cycles = work.steps * std::max(work.common_dim, rollup);
+  prepared.arithmetic = CyclesToTime(cycles, timing.mme_clock_mhz) + timing.mme_fill;
+  prepared.latency = environment().fabric->Latency(traffic);
+  prepared.plan = environment().fabric->MakePlan(config().port, traffic, prepared.arithmetic);
+  return absl::OkStatus();
+}
+
+absl::Status MmeEngine::Prepare(Work& work) {
+  const Descriptor& descriptor = commands_.front();
+  if (cache_.size() >= kCachedDescriptors) cache_.clear();
+  std::unique_ptr<Prepared>& slot = cache_[HashOf(descriptor)];
+  if (slot == nullptr || std::memcmp(&slot->descriptor, &descriptor, sizeof descriptor) != 0) {
+    slot = std::make_unique<Prepared>();
+    if (absl::Status status = Derive(descriptor, *slot); !status.ok()) {
+      slot.reset();
+      return status;
+    }
+  } else {
+    RETURN_IF_ERROR(CheckBoxes(environment(), slot->boxes));
+  }
+  front_ = slot.get();
+  if (environment().timing.timed) {
+    work.launch = front_->latency;
+    work.arithmetic = front_->arithmetic;
+  }
+  work.plan = &front_->plan;
+  work.boxes = &front_->boxes;
+  work.what = front_->work.fp32_in ? "mme f32" : "mme bf16";
+  return absl::OkStatus();
+}
+
+absl::Status MmeEngine::Execute() {
+  return RunMme(front_->descriptor,
+                environment().exact_arithmetic ? Arithmetic::kExact : Arithmetic::kFast,
+                MmePath::kAuto, *environment().memory, state_);
+}
+
+void MmeEngine::Complete() {
+  const Descriptor& d = commands_.front();
+  const uint64_t high = uint64_t{d.sync_object_addr_high} << 32;
+  for (uint64_t i = 0; i < front_->work.signals; ++i) {
+    Signal(high | d.sync_object_addr_low_local, d.sync_object_data);
+    Signal(high | d.sync_object_addr_low_remote, d.sync_object_data);
+  }
+  commands_.pop_front();
+  front_ = nullptr;
+}
+
+std::string MmeEngine::Detail() const {
+  return absl::StrCat(front_->work.steps, " tiles of ", front_->work.common_dim);
+}
+
+}  // namespace openhpu::simulator
