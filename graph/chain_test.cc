@@ -1,0 +1,49 @@
+// The chains of the replay benchmark, run by a card: every node is executed, in every replay.
+#include <string_view>
+#include <vector>
+
+#include "graph/testing_chain.h"
+#include "graph/testing_device.h"
+#include "gtest/gtest.h"
+#include "testing/status_matchers.h"
+
+namespace openhpu::graph {
+namespace {
+
+uint64_t TpcCommands(simulator::Simulator& card) {
+  uint64_t commands = 0;
+  for (const simulator::EngineStatistics& engine : card.statistics().engines) {
+    if (std::string_view(engine.name).substr(0, 3) == "TPC") commands += engine.commands;
+  }
+  return commands;
+}
+
+class ChainTest : public ::testing::TestWithParam<int> {};
+
+TEST_P(ChainTest, ACardExecutesEveryNode) {
+  const int nodes = GetParam();
+  ASSERT_OK_AND_ASSIGN(TestDevice device,
+                       TestDevice::Open("sim:tiny,arithmetic=exact", ChainOptions()));
+  ASSERT_OK_AND_ASSIGN(const TensorRef x,
+                       device.FromHost(std::vector<float>(kChainElements, 1), {kChainElements}));
+  const TensorRef out = ChainTensor(*device.engine);
+  CapturedGraph graph;
+  ASSERT_THAT(CaptureChain(*device.engine, *device.recorder, nodes, x, out, &graph), IsOk());
+  ASSERT_EQ(graph.segments(), 1u);
+  EXPECT_EQ(graph.recipe(0).nodes, static_cast<uint32_t>(nodes));
+  const std::vector<float> want(kChainElements, ChainValue(1, nodes));
+  EXPECT_THAT(device.ToHost(out), IsOkAndHolds(want));
+
+  const uint64_t before = TpcCommands(*device.card);
+  const std::vector<float> zeros(kChainElements, 0);
+  ASSERT_THAT(device.recorder->CopyFromHost(zeros.data(), 4 * zeros.size(), *out.storage, 0),
+              IsOk());
+  ASSERT_THAT(graph.Replay(), IsOk());
+  EXPECT_THAT(device.ToHost(out), IsOkAndHolds(want));
+  EXPECT_EQ(TpcCommands(*device.card) - before, static_cast<uint64_t>(nodes));
+}
+
+INSTANTIATE_TEST_SUITE_P(Nodes, ChainTest, ::testing::Values(10, 100, 1000, 10000));
+
+}  // namespace
+}  // namespace openhpu::graph
