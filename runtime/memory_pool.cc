@@ -10,6 +10,7 @@ namespace openhpu::runtime {
 namespace {
 
 constexpr uint64_t kLargestChunk = 32 << 20;
+constexpr uint64_t kLargestStep = 2 << 20;
 
 }  // namespace
 
@@ -20,9 +21,9 @@ MemoryPool::MemoryPool(hal::Device& device)
           std::min(kLargestChunk, device.info().dram_user_bytes / 16) / kAlignment * kAlignment)) {}
 
 uint64_t MemoryPool::SizeClass(uint64_t bytes) {
-  // Eight classes a doubling; multiples of the alignment below eight of it.
+  // Eight classes a doubling, between steps of the alignment and of two megabytes.
   uint64_t step = kAlignment;
-  while (bytes > 16 * step) step *= 2;
+  while (bytes > 16 * step && step < kLargestStep) step *= 2;
   return std::max<uint64_t>(1, (bytes + step - 1) / step) * step;
 }
 

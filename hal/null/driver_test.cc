@@ -1,25 +1,11 @@
 #include "hal/null/driver.h"
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-
-namespace {
-thread_local int allocations = 0;
-}  // namespace
-
-// Counts what this thread allocates, for the test that a submission allocates nothing.
-void* operator new(size_t bytes) {
-  ++allocations;
-  if (void* p = std::malloc(bytes)) return p;
-  std::abort();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+#include "testing/allocations.h"
 
 namespace openhpu::hal {
 namespace {
@@ -68,9 +54,9 @@ TEST(NullDriverTest, ASubmissionAllocatesNothing) {
   auto driver = Open();
   const CommandMemory commands = *driver->CreateCommandMemory(64);
   const std::vector<Chunk> chunks = {{QueueId(0), commands.handle, 16}};
-  const int before = allocations;
+  const uint64_t before = ThreadAllocations();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(driver->Submit(chunks).ok());
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(ThreadAllocations(), before);
 }
 
 TEST(NullDriverTest, RefusesWhatIsNoSubmissionAndCountsNothing) {
