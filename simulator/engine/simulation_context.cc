@@ -20,6 +20,9 @@ SimulationContext::Door::~Door() { sc_core::sc_curr_simcontext = previous_; }
 
 SimulationContext::SimulationContext() {
   const std::lock_guard<std::mutex> lock(KernelMutex());
+  // A run in which nothing happens is nothing to warn of: polls do it.
+  sc_core::sc_report_handler::set_actions(sc_core::SC_ID_NO_SC_START_ACTIVITY_,
+                                          sc_core::SC_DO_NOTHING);
   // The constructor of a context wants no current one of another's.
   sc_core::sc_simcontext* const previous = sc_core::sc_curr_simcontext;
   context_ = new sc_core::sc_simcontext;

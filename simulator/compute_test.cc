@@ -1,0 +1,290 @@
+// TPC boxes and MME products on the card, written by the command writer.
+#include <cstdint>
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hal/command_writer.h"
+#include "hal/kernel/expression.h"
+#include "hal/kernel/kernels.h"
+#include "hal/kernel_image.h"
+#include "simulator/card_testing.h"
+
+namespace openhpu::simulator {
+namespace {
+
+using hal::CommandWriter;
+using hal::Engine;
+using hal::EngineKind;
+using hal::KernelTensor;
+using ::testing::HasSubstr;
+
+KernelTensor Dense(DType dtype, hal::TpcDims sizes) {
+  KernelTensor t;
+  t.dtype = dtype;
+  t.sizes = sizes;
+  uint32_t stride = 1;
+  for (int d = 0; d < hal::kTpcMaxDims; ++d) {
+    t.strides[d] = stride;
+    stride *= sizes[d];
+  }
+  return t;
+}
+
+// out = op(in0, in1)
+hal::ExpressionProgram Binary(hal::ExprOp op, DType in, DType out) {
+  hal::ExpressionProgram p;
+  p.inputs = {in, in};
+  hal::ExprInstruction i;
+  i.op = op;
+  i.dtype = out;
+  i.b = 1;
+  p.instructions = {i};
+  p.outputs = {2};
+  return p;
+}
+
+// Runs bodies on their engines, and waits for `sob` to reach the number of signals.
+class Launcher {
+ public:
+  explicit Launcher(TestCard& card) : card_(card), chip_(card->info().chip) {}
+
+  uint32_t Symbol(DeviceAddress address) {
+    symbols_.push_back(address.value());
+    return static_cast<uint32_t>(symbols_.size() - 1);
+  }
+  std::unique_ptr<CommandWriter> Body(Engine engine) {
+    return *CommandWriter::Create(chip_, engine, CommandWriter::Role::kBody);
+  }
+  void Add(Engine engine, CommandWriter& body) {
+    const uint32_t bytes = body.size();
+    const uint32_t symbol = Symbol(card_.Upload(Bytes(body)));
+    auto upper = *CommandWriter::Create(chip_, engine, CommandWriter::Role::kUpper);
+    EXPECT_THAT(upper->Run({symbol, 0}, bytes), IsOk());
+    const std::vector<std::byte> commands = Bytes(*upper);
+    chunks_.push_back({QueueId(*hal::QueueOf(chip_, engine, 0)), card_.Upload(commands).value(),
+                       static_cast<uint32_t>(commands.size())});
+  }
+  // All sobs of the first group in `watch` reach `value`, then are zero.
+  absl::Status Run(uint8_t watch, uint32_t value) {
+    const Engine host{EngineKind::kHostDma, 0};
+    auto writer = *CommandWriter::Create(chip_, host, CommandWriter::Role::kExternal);
+    EXPECT_THAT(writer->SetUpMonitors(0, 1), IsOk());
+    EXPECT_THAT(writer->Await({{0, watch, value}}, 0), IsOk());
+    for (uint32_t i = 0; i < 8; ++i) EXPECT_THAT(writer->SetSob({i}, 0, false), IsOk());
+    Packets packets;
+    const std::vector<std::byte> commands = Bytes(*writer);
+    absl::StatusOr<hal::CommandMemory> memory = card_->CreateCommandMemory(commands.size());
+    std::memcpy(memory->bytes.data(), commands.data(), commands.size());
+    std::vector<hal::Chunk> chunks = chunks_;
+    chunks.push_back({QueueId(*hal::QueueOf(chip_, host, 0)), memory->handle,
+                      static_cast<uint32_t>(commands.size())});
+    return card_.Run(chunks);
+  }
+
+ private:
+  std::vector<std::byte> Bytes(CommandWriter& writer) {
+    hal::CommandBlob blob = writer.Take();
+    hal::RelocationValues values;
+    values.symbols = symbols_;
+    EXPECT_THAT(hal::Relocate(blob.relocations, values, absl::MakeSpan(blob.bytes)), IsOk());
+    return blob.bytes;
+  }
+
+  TestCard& card_;
+  const hal::Chip chip_;
+  std::vector<uint64_t> symbols_;
+  std::vector<hal::Chunk> chunks_;
+};
+
+class ComputeTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  // Uploads the image; its code.
+  DeviceAddress Load(const hal::KernelImage& image) {
+    const std::vector<std::byte> bytes = *hal::MakeKernelImage(image, "");
+    const DeviceAddress at = card_.Allocate(std::max<size_t>(bytes.size(), 16384));
+    card_.Write(at, bytes.data(), bytes.size());
+    return at + hal::kKernelImagePage;
+  }
+  // Adds boxes of the launch on all TPCs; signals sob 0.
+  int AddBoxes(Launcher& launcher, const hal::KernelLaunch& launch, uint32_t kernel,
+               const std::vector<uint32_t>& tensors) {
+    const int tpcs = static_cast<int>(card_->info().chip.tpc().count().value());
+    const std::vector<hal::IndexBox> boxes = hal::SplitIndexSpace(launch, tpcs);
+    for (size_t i = 0; i < boxes.size(); ++i) {
+      const Engine engine{EngineKind::kTpc, static_cast<uint8_t>(i)};
+      auto body = launcher.Body(engine);
+      hal::TpcBox box;
+      box.kernel = {kernel, 0};
+      box.tensors = launch.tensors;
+      for (uint32_t t : tensors) box.addresses.push_back({t, 0});
+      box.scalars = launch.scalars;
+      box.box = boxes[i];
+      EXPECT_THAT(body->Tpc(box, hal::Sob{0}), IsOk());
+      launcher.Add(engine, *body);
+    }
+    return static_cast<int>(boxes.size());
+  }
+
+  TestCard card_{GetParam()};
+};
+
+TEST_P(ComputeTest, AddsOnAllTpcs) {
+  const KernelTensor t = Dense(DType::kFloat32, {256, 33, 1, 1, 1});
+  std::vector<float> a(256 * 33), b(a.size()), sum(a.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    a[i] = static_cast<float>(i);
+    b[i] = 0.5f * static_cast<float>(i % 77);
+    sum[i] = a[i] + b[i];
+  }
+  ASSERT_OK_AND_ASSIGN(
+      const hal::KernelLaunch launch,
+      hal::MakeFused(Binary(hal::ExprOp::kAdd, DType::kFloat32, DType::kFloat32), {t, t}, {t}));
+  Launcher launcher(card_);
+  const DeviceAddress out = card_.Allocate(4 * a.size());
+  const int boxes = AddBoxes(
+      launcher, launch, launcher.Symbol(Load(launch.image)),
+      {launcher.Symbol(card_.Upload(a)), launcher.Symbol(card_.Upload(b)), launcher.Symbol(out)});
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(launcher.Run(1, boxes), IsOk());
+  EXPECT_EQ(card_.ReadAll<float>(out, a.size()), sum);
+  const Statistics statistics = card_->statistics();
+  for (const EngineStatistics& engine : statistics.engines) {
+    if (engine.name != "TPC0") continue;
+    EXPECT_EQ(engine.commands, 3u);
+    EXPECT_GT(engine.bytes_read, 2 * engine.bytes_written - 3000);
+  }
+}
+
+TEST_P(ComputeTest, ComparesIntoBooleans) {
+  const KernelTensor t = Dense(DType::kFloat32, {64, 1, 1, 1, 1});
+  const KernelTensor mask = Dense(DType::kBool, {64, 1, 1, 1, 1});
+  std::vector<float> a(64), b(64, 30.0f);
+  std::vector<uint8_t> less(64);
+  for (size_t i = 0; i < a.size(); ++i) {
+    a[i] = static_cast<float>(i);
+    less[i] = a[i] < b[i];
+  }
+  ASSERT_OK_AND_ASSIGN(
+      const hal::KernelLaunch launch,
+      hal::MakeFused(Binary(hal::ExprOp::kLt, DType::kFloat32, DType::kBool), {t, t}, {mask}));
+  Launcher launcher(card_);
+  const DeviceAddress out = card_.Allocate(64);
+  const int boxes = AddBoxes(
+      launcher, launch, launcher.Symbol(Load(launch.image)),
+      {launcher.Symbol(card_.Upload(a)), launcher.Symbol(card_.Upload(b)), launcher.Symbol(out)});
+  EXPECT_THAT(launcher.Run(1, boxes), IsOk());
+  EXPECT_EQ(card_.ReadAll<uint8_t>(out, 64), less);
+}
+
+TEST_P(ComputeTest, MultipliesMatrices) {
+  constexpr int kM = 100, kN = 50, kK = 70;
+  std::vector<float> a(kM * kK), b(kK * kN), c(kM * kN, 0);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 13) - 6;
+  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 7) - 3;
+  for (int m = 0; m < kM; ++m) {
+    for (int n = 0; n < kN; ++n) {
+      for (int k = 0; k < kK; ++k) c[m * kN + n] += a[m * kK + k] * b[k * kN + n];
+    }
+  }
+  Launcher launcher(card_);
+  const DeviceAddress out = card_.Allocate(4 * c.size());
+  hal::MmeGemm gemm;
+  gemm.a = {launcher.Symbol(card_.Upload(a)), 0};
+  gemm.b = {launcher.Symbol(card_.Upload(b)), 0};
+  gemm.c = {launcher.Symbol(out), 0};
+  gemm.m = kM;
+  gemm.n = kN;
+  gemm.k = kK;
+  gemm.lda = kK;
+  gemm.ldb = gemm.ldc = kN;
+  const Engine engine{EngineKind::kMme, 0};
+  auto body = launcher.Body(engine);
+  ASSERT_THAT(body->Mme(gemm, hal::Sob{0}), IsOk());
+  launcher.Add(engine, *body);
+  EXPECT_THAT(launcher.Run(3, 1), IsOk());
+  EXPECT_EQ(card_.ReadAll<float>(out, c.size()), c);
+}
+
+TEST_P(ComputeTest, FillsAndCopiesStrided) {
+  // A 3-D block of a larger array, packed.
+  std::vector<uint32_t> big(16 * 8 * 64);
+  std::iota(big.begin(), big.end(), 0);
+  std::vector<uint32_t> packed;
+  for (int i = 0; i < 5; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      for (int k = 0; k < 10; ++k) packed.push_back(big[(2 * i) * 8 * 64 + (j + 1) * 64 + 7 + k]);
+    }
+  }
+  Launcher launcher(card_);
+  const DeviceAddress out = card_.Allocate(4 * packed.size()), filled = card_.Allocate(4000);
+  hal::DmaCopy copy;
+  copy.source = {launcher.Symbol(card_.Upload(big)), 4 * (64 + 7)};
+  copy.destination = {launcher.Symbol(out), 0};
+  copy.run = 40;
+  copy.sizes = {3, 5, 1, 1};
+  copy.source_strides = {256, 2 * 8 * 256, 0, 0};
+  copy.destination_strides = {40, 120, 0, 0};
+  hal::DmaFill fill;
+  fill.destination = {launcher.Symbol(filled), 0};
+  fill.bytes = 4000;
+  fill.value = 0xDEADBEEF;
+  const Engine engine{EngineKind::kDma, 0};
+  auto body = launcher.Body(engine);
+  ASSERT_THAT(body->Dma(copy, hal::Sob{0}), IsOk());
+  ASSERT_THAT(body->Dma(fill, hal::Sob{0}), IsOk());
+  launcher.Add(engine, *body);
+  EXPECT_THAT(launcher.Run(1, 2), IsOk());
+  EXPECT_EQ(card_.ReadAll<uint32_t>(out, packed.size()), packed);
+  EXPECT_EQ(card_.ReadAll<uint32_t>(filled, 1000), std::vector<uint32_t>(1000, 0xDEADBEEF));
+}
+
+TEST_P(ComputeTest, RefusesWhatIsNoKernelImageAndServesAfterReset) {
+  const KernelTensor t = Dense(DType::kFloat32, {64, 1, 1, 1, 1});
+  ASSERT_OK_AND_ASSIGN(
+      hal::KernelLaunch launch,
+      hal::MakeFused(Binary(hal::ExprOp::kAdd, DType::kFloat32, DType::kFloat32), {t, t}, {t}));
+  const uint64_t page = hal::kKernelImagePage;
+  const DeviceAddress code = Load(launch.image);
+  const DeviceAddress data = card_.Upload(std::vector<float>(64, 1.0f));
+  const auto run = [&] {
+    Launcher launcher(card_);
+    const uint32_t x = launcher.Symbol(data);
+    AddBoxes(launcher, launch, launcher.Symbol(code), {x, x, launcher.Symbol(card_.Allocate(256))});
+    return launcher.Run(1, 1);
+  };
+  const auto failed = [&](const char* what) {
+    EXPECT_THAT(run(), StatusIs(absl::StatusCode::kAborted,
+                                ::testing::AllOf(HasSubstr("TPC0"), HasSubstr(what))));
+    EXPECT_EQ(card_->TakeEvents().size(), 1u);
+    EXPECT_THAT(card_->Reset(), IsOk());
+    card_->TakeEvents();
+  };
+  EXPECT_THAT(run(), IsOk());
+  // The image is written again under the kernel's feet.
+  const std::vector<std::byte> zeros(64);
+  card_.Write(code, zeros.data(), 8);
+  failed("damaged");
+  card_.Write(DeviceAddress(code.value() - page), zeros.data(), 64);
+  failed("no image");
+  hal::KernelImage image = launch.image;
+  image.guid = "nobody.knows";
+  std::vector<std::byte> bytes = *hal::MakeKernelImage(image, "");
+  card_.Write(DeviceAddress(code.value() - page), bytes.data(), bytes.size());
+  failed("nobody.knows");
+  bytes = *hal::MakeKernelImage(launch.image, "another_chip");
+  card_.Write(DeviceAddress(code.value() - page), bytes.data(), bytes.size());
+  failed("another_chip");
+  bytes = *hal::MakeKernelImage(launch.image, card_->info().chip.name());
+  card_.Write(DeviceAddress(code.value() - page), bytes.data(), bytes.size());
+  EXPECT_THAT(run(), IsOk());
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, ComputeTest,
+                         ::testing::Values("sim:tiny", "sim:gaudi",
+                                           "sim:tiny,mode=functional,arithmetic=exact",
+                                           "sim:tiny,hazards=on,arithmetic=exact"));
+
+}  // namespace
+}  // namespace openhpu::simulator
