@@ -18,6 +18,9 @@ uint64_t TpcCommands(simulator::Simulator& card) {
   return commands;
 }
 
+// Small enough for one TPC, so that a node is one command.
+constexpr int64_t kElements = 32;
+
 class ChainTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(ChainTest, ACardExecutesEveryNode) {
@@ -25,17 +28,17 @@ TEST_P(ChainTest, ACardExecutesEveryNode) {
   ASSERT_OK_AND_ASSIGN(TestDevice device,
                        TestDevice::Open("sim:tiny,arithmetic=exact", ChainOptions()));
   ASSERT_OK_AND_ASSIGN(const TensorRef x,
-                       device.FromHost(std::vector<float>(kChainElements, 1), {kChainElements}));
-  const TensorRef out = ChainTensor(*device.engine);
+                       device.FromHost(std::vector<float>(kElements, 1), {kElements}));
+  const TensorRef out = ChainTensor(*device.engine, kElements);
   CapturedGraph graph;
   ASSERT_THAT(CaptureChain(*device.engine, *device.recorder, nodes, x, out, &graph), IsOk());
   ASSERT_EQ(graph.segments(), 1u);
   EXPECT_EQ(graph.recipe(0).nodes, static_cast<uint32_t>(nodes));
-  const std::vector<float> want(kChainElements, ChainValue(1, nodes));
+  const std::vector<float> want(kElements, ChainValue(1, nodes));
   EXPECT_THAT(device.ToHost(out), IsOkAndHolds(want));
 
   const uint64_t before = TpcCommands(*device.card);
-  const std::vector<float> zeros(kChainElements, 0);
+  const std::vector<float> zeros(kElements, 0);
   ASSERT_THAT(device.recorder->CopyFromHost(zeros.data(), 4 * zeros.size(), *out.storage, 0),
               IsOk());
   ASSERT_THAT(graph.Replay(), IsOk());

@@ -51,6 +51,10 @@ namespace openhpu::graph {
 namespace {
 
 constexpr uint64_t kMaxChunks = 24;
+// Enough for every TPC to get a share of every node, so that each queue has as many commands, and
+// waits, as there are nodes.
+constexpr int64_t kElements = 1 << 16;
+constexpr uint64_t kMinChunks = 9;
 constexpr int kCheckedReplays = 100;
 
 struct Fixture {
@@ -69,9 +73,9 @@ struct Fixture {
     engine = std::make_unique<Engine>(*context, ChainOptions());
     ASSIGN_OR_RETURN(stream, context->CreateStream());
     recorder = std::make_unique<Recorder>(*engine, *stream);
-    x = ChainTensor(*engine);
-    out = ChainTensor(*engine);
-    const std::vector<float> ones(kChainElements, 1);
+    x = ChainTensor(*engine, kElements);
+    out = ChainTensor(*engine, kElements);
+    const std::vector<float> ones(kElements, 1);
     RETURN_IF_ERROR(recorder->CopyFromHost(ones.data(), 4 * ones.size(), *x.storage, 0));
     RETURN_IF_ERROR(CaptureChain(*engine, *recorder, nodes, x, out, &graph));
     return Check(nodes);
@@ -85,7 +89,8 @@ struct Fixture {
                                  std::to_string(recipe.step_names.size()) + " steps");
     }
     const uint64_t chunks = recipe.main.queues.size() + 1;
-    if (chunks > kMaxChunks) return absl::InternalError(std::to_string(chunks) + " chunks");
+    if (chunks < kMinChunks || chunks > kMaxChunks)
+      return absl::InternalError(std::to_string(chunks) + " chunks");
     const uint64_t submissions_before = driver->submissions(), chunks_before = driver->chunks();
     const uint64_t allocations_before = allocations.load();
     for (int i = 0; i < kCheckedReplays; ++i) RETURN_IF_ERROR(graph.Replay());

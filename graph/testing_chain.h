@@ -12,25 +12,24 @@
 
 namespace openhpu::graph {
 
-inline constexpr int64_t kChainElements = 32;
-
 inline CompileOptions ChainOptions() {
   CompileOptions options;
   options.fuse = false;
   return options;
 }
 
-inline TensorRef ChainTensor(Engine& engine) {
-  return {engine.NewStorage(4 * kChainElements), DType::kFloat32, {kChainElements}, {1}, 0};
+inline TensorRef ChainTensor(Engine& engine, int64_t elements) {
+  return {
+      engine.NewStorage(4 * static_cast<uint64_t>(elements)), DType::kFloat32, {elements}, {1}, 0};
 }
 
-// Captures out = x + 1 + 2 + ... + nodes; runs it once.
+// Captures out = x + 1 + 2 + ... + nodes, for dense x and out of one size; runs it once.
 inline absl::Status CaptureChain(Engine& engine, Recorder& recorder, int64_t nodes,
                                  const TensorRef& x, const TensorRef& out, CapturedGraph* graph) {
   RETURN_IF_ERROR(recorder.BeginCapture(graph));
   TensorRef last = x;
   for (int64_t i = 1; i <= nodes; ++i) {
-    TensorRef next = i == nodes ? out : ChainTensor(engine);
+    TensorRef next = i == nodes ? out : ChainTensor(engine, x.sizes[0]);
     RETURN_IF_ERROR(
         recorder.Record("add", {{"other", static_cast<double>(i)}}, {last}, {next}, "chain"));
     last = std::move(next);
