@@ -246,13 +246,10 @@ absl::Status Graph::AddNode(Node node) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     const View& v = node.outputs[i];
     const TensorType& type = (*inferred)[i];
+    // Any dtype: what the op makes is cast to it, as in-place ops on a narrower tensor do.
     if (v.sizes != type.sizes) {
       return error("result ", i, " has sizes [", absl::StrJoin(type.sizes, ","), "], not those of ",
                    ToText(v));
-    }
-    // Element-wise ops cast to what they write, as in-place ops on a narrower tensor do.
-    if (node.op->expression == nullptr && DeviceType(v.dtype) != DeviceType(type.dtype)) {
-      return error("result ", i, " is ", Name(type.dtype), ", not ", Name(v.dtype));
     }
   }
   nodes_.push_back(std::move(node));

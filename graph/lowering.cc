@@ -1,6 +1,7 @@
 #include "graph/lowering.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "graph/ops/common.h"
 #include "graph/views.h"
@@ -24,12 +25,34 @@ absl::Status Lowering::Lower(const Node& node) {
     status = program.ok() ? Elementwise(*std::move(program), node.inputs, node.outputs)
                           : program.status();
   } else {
-    status = node.op->lower(*this, node);
+    status = LowerTo(node);
   }
   if (status.ok()) return status;
   return absl::Status(
       status.code(), hal::Cat(node.op->name, node.source.empty() ? "" : " (", node.source,
                               node.source.empty() ? "" : ")", ": ", std::string(status.message())));
+}
+
+// An op that is lowered makes the dtypes it infers; a caller's other ones are cast.
+absl::Status Lowering::LowerTo(const Node& node) {
+  absl::InlinedVector<TensorType, 4> types;
+  for (const View& v : node.inputs) types.push_back(TensorType{v.dtype, v.sizes});
+  ASSIGN_OR_RETURN(const std::vector<TensorType> inferred, node.op->infer(node.attributes, types));
+  const auto fits = [&](size_t i) {
+    return DeviceType(node.outputs[i].dtype) == DeviceType(inferred[i].dtype);
+  };
+  bool all = true;
+  for (size_t i = 0; i < node.outputs.size(); ++i) all = all && fits(i);
+  if (all) return node.op->lower(*this, node);
+  Node inner = node;
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (!fits(i)) inner.outputs[i] = NewTemp(inferred[i].dtype, node.outputs[i].sizes);
+  }
+  RETURN_IF_ERROR(node.op->lower(*this, inner));
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (!fits(i)) RETURN_IF_ERROR(Copy(inner.outputs[i], node.outputs[i]));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Lowering::Apply(std::string_view op, Attributes attributes, std::vector<View> inputs,
@@ -105,6 +128,21 @@ absl::StatusOr<View> Lowering::Cast(const View& v, DType dtype) {
 
 absl::Status Lowering::Reduce(const ReduceWork& reduce, const View& in, const View& out) {
   if (out.elements() == 0) return absl::OkStatus();
+  if (in.elements() == 0) {
+    switch (reduce.op) {
+      case hal::ReduceOp::kSum:
+      case hal::ReduceOp::kAny:
+        return Fill(out, 0);
+      case hal::ReduceOp::kProd:
+      case hal::ReduceOp::kAll:
+        return Fill(out, 1);
+      case hal::ReduceOp::kMean:
+      case hal::ReduceOp::kVar:
+        return Fill(out, std::numeric_limits<double>::quiet_NaN());
+      default:
+        return absl::InvalidArgumentError("an extreme of no elements");
+    }
+  }
   Add(reduce, {in}, {out});
   return absl::OkStatus();
 }

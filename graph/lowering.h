@@ -111,6 +111,8 @@ class Lowering {
   std::vector<Work> TakeWorks() { return std::move(works_); }
 
  private:
+  absl::Status LowerTo(const Node& node);
+
   std::vector<Buffer> buffers_;
   std::vector<Work> works_;
   std::string name_, source_;  // of the node being lowered

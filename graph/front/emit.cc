@@ -74,6 +74,35 @@ absl::Status Emitter::CopyView(const Work& work, const View& from, const View& t
   return Emit(copy);
 }
 
+absl::StatusOr<bool> Emitter::EmitContiguous(const Work& work) {
+  Work dense = work;
+  bool changed = false;
+  for (View& v : dense.inputs) {
+    View once = v;
+    for (int d = 0; d < v.rank(); ++d) {
+      if (v.strides[d] == 0) once.sizes[d] = 1;
+    }
+    if (once.contiguous()) continue;
+    ASSIGN_OR_RETURN(const View copy, Contiguous(work, once));
+    v = Expand(copy, v.sizes);
+    changed = true;
+  }
+  std::vector<std::pair<View, View>> copies;
+  for (View& v : dense.outputs) {
+    if (v.contiguous()) continue;
+    std::vector<int> order(v.rank());
+    std::iota(order.begin(), order.end(), 0);
+    const View temp = NewTemp(v, order);
+    copies.emplace_back(temp, v);
+    v = temp;
+    changed = true;
+  }
+  if (!changed) return false;
+  RETURN_IF_ERROR(Emit(dense));
+  for (const auto& [from, to] : copies) RETURN_IF_ERROR(CopyView(work, from, to));
+  return true;
+}
+
 void Emitter::AddLaunch(const Work& work, hal::KernelLaunch launch, const IterationSpace& space,
                         size_t outputs, bool elementwise) {
   TpcStep tpc;

@@ -58,6 +58,11 @@ class Emitter {
   absl::Status Gather(const Work& work, const GatherWork& gather);
   absl::Status Depthwise(const Work& work, const DepthwiseWork& depthwise);
 
+  // The work with every operand contiguous (broadcast dims of inputs stay broadcast), copies before
+  // and after it. Only what is not contiguous already is copied; false, and nothing done, when that
+  // is nothing.
+  absl::StatusOr<bool> EmitContiguous(const Work& work);
+
   // A temp with the elements of `v`: strides such that the last of `order` (dims, outermost first)
   // is dense.
   View NewTemp(const View& like, absl::Span<const int> order);

@@ -75,7 +75,7 @@ void MoveInnermost(IterationSpace& space, size_t i) {
   std::rotate(at, at + 1, space.dims.end());
 }
 
-absl::StatusOr<hal::KernelTensor> TensorOf(const IterationSpace& space, size_t i) {
+absl::StatusOr<hal::KernelTensor> TensorOf(const IterationSpace& space, size_t i, bool whole) {
   OPENHPU_CHECK(space.dims.size() <= hal::kTpcMaxDims);
   hal::KernelTensor t;
   t.dtype = DeviceType(space.operands[i].dtype);
@@ -86,7 +86,7 @@ absl::StatusOr<hal::KernelTensor> TensorOf(const IterationSpace& space, size_t i
     if (dim.size > UINT32_MAX || stride > UINT32_MAX) {
       return absl::OutOfRangeError(hal::Cat(ToText(space.operands[i]), ": too large for a kernel"));
     }
-    const bool broadcast = stride == 0;
+    const bool broadcast = stride == 0 && !whole;
     t.sizes[at] = broadcast ? 1 : static_cast<uint32_t>(dim.size);
     t.strides[at] = static_cast<uint32_t>(stride);
     if (at == 0) t.strides[0] = 1;
@@ -118,6 +118,7 @@ IterationSpace FixDim(const IterationSpace& space, size_t d, int64_t index) {
 int DimToLoop(const IterationSpace& space, size_t keep) {
   int best = -1;
   for (size_t d = 0; d + keep < space.dims.size(); ++d) {
+    if (space.dims[d].tag > 0) continue;
     if (best < 0 || space.dims[d].size < space.dims[best].size) best = static_cast<int>(d);
   }
   return best;

@@ -43,9 +43,11 @@ bool IsDense(const IterationDim& dim);
 // Moves dim i to the end.
 void MoveInnermost(IterationSpace& space, size_t i);
 
-// The tensor of operand `i` over the given space (at most 5 dims, the last is dim 0). OutOfRange
-// when a size or stride has more than 32 bits.
-absl::StatusOr<hal::KernelTensor> TensorOf(const IterationSpace& space, size_t i);
+// The tensor of operand `i` over the given space (at most 5 dims, the last is dim 0). Dims that the
+// operand is broadcast along have size 1 in it, or, with `whole`, their own size and stride 0.
+// OutOfRange when a size or stride has more than 32 bits.
+absl::StatusOr<hal::KernelTensor> TensorOf(const IterationSpace& space, size_t i,
+                                           bool whole = false);
 
 // What operand `i` touches, as a view of its buffer.
 View Touched(const IterationSpace& space, size_t i);
@@ -58,7 +60,8 @@ absl::Status ForEachPiece(const IterationSpace& space, size_t max_dims, size_t k
 
 // One piece of `space`: dims[d] fixed at `index`.
 IterationSpace FixDim(const IterationSpace& space, size_t d, int64_t index);
-// The dim to loop over next; -1 when it would be one of the last `keep`.
+// The dim to loop over next: the smallest without a positive tag; -1 when there is none before the
+// last `keep`.
 int DimToLoop(const IterationSpace& space, size_t keep);
 inline constexpr int64_t kMaxPieces = 4096;
 

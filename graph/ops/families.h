@@ -9,8 +9,15 @@ namespace openhpu::graph {
 
 absl::Span<const OpDeclaration> ActivationOps();
 absl::Span<const OpDeclaration> ArithmeticOps();
+absl::Span<const OpDeclaration> ConvolutionOps();
 absl::Span<const OpDeclaration> CreationOps();
+absl::Span<const OpDeclaration> IndexingOps();
 absl::Span<const OpDeclaration> MatmulOps();
+absl::Span<const OpDeclaration> NormalizationOps();
+absl::Span<const OpDeclaration> PoolingOps();
+absl::Span<const OpDeclaration> ReductionOps();
+absl::Span<const OpDeclaration> SelectionOps();
+absl::Span<const OpDeclaration> ShapeOps();
 
 }  // namespace openhpu::graph
 
