@@ -157,12 +157,7 @@ absl::StatusOr<Workload> MakeElementWise(Bench& bench, const ElementWiseWorkload
 
 // The recipe's bindings are zeroed memory of their own.
 absl::StatusOr<Workload> MakeRecipe(Bench& bench, const std::string& path) {
-  ASSIGN_OR_RETURN(const graph::Recipe recipe, graph::LoadRecipe(path));
-  if (recipe.chip != bench.context->chip().name()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": compiled for ", recipe.chip,
-                                                   ", the scenario's chip is ",
-                                                   bench.context->chip().name()));
-  }
+  ASSIGN_OR_RETURN(const graph::Recipe recipe, graph::LoadRecipe(path, bench.context->chip()));
   struct Loaded {
     std::vector<std::unique_ptr<runtime::DeviceMemory>> memory;
     std::unique_ptr<runtime::Instance> prepare, main;
