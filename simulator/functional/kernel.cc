@@ -16,7 +16,10 @@ struct Entry {
 
 // Sorted by guid.
 constexpr Entry kKernels[] = {
-    {hal::kFusedGuid, MakeFusedKernel},
+    {hal::kDepthwiseGuid, MakeDepthwiseKernel}, {hal::kFusedGuid, MakeFusedKernel},
+    {hal::kGatherGuid, MakeGatherKernel},       {hal::kIntegerMatmulGuid, MakeIntegerMatmulKernel},
+    {hal::kNormGuid, MakeNormKernel},           {hal::kPool2dGuid, MakePool2dKernel},
+    {hal::kReduceGuid, MakeReduceKernel},       {hal::kSoftmaxGuid, MakeSoftmaxKernel},
 };
 
 }  // namespace
