@@ -93,5 +93,61 @@ void Permute(benchmark::State& state) {  // NCHW to NHWC
 }
 BENCHMARK(Permute)->Arg(0)->Arg(1);
 
+void Softmax(benchmark::State& state) {
+  const KernelTensor x = DenseTensor(static_cast<DType>(state.range(0)), {128, 128, 12, 8, 1});
+  RunLaunch(state, hal::MakeSoftmax({0, false}, x, x), 128 * 128 * 12 * 8);
+}
+BENCHMARK(Softmax)->Arg(0)->Arg(1);
+
+void LayerNorm(benchmark::State& state) {
+  const auto t = static_cast<DType>(state.range(0));
+  const KernelTensor x = DenseTensor(t, {768, 1024, 1, 1, 1}),
+                     w = DenseTensor(t, {768, 1, 1, 1, 1}),
+                     m = DenseTensor(DType::kFloat32, {1, 1024, 1, 1, 1});
+  RunLaunch(state, hal::MakeNorm({1, 1e-5f, true, true}, {x, w, w, x, m, m}), 768 * 1024);
+}
+BENCHMARK(LayerNorm)->Arg(0)->Arg(1);
+
+void MaxPool(benchmark::State& state) {  // resnet's
+  const auto t = static_cast<DType>(state.range(0));
+  hal::PoolParams p;
+  p.kernel = {3, 3};
+  p.stride = {2, 2};
+  p.padding = {1, 1};
+  RunLaunch(state,
+            hal::MakePool2d(p, DenseTensor(t, {64, 112, 112, 8, 1}),
+                            {DenseTensor(t, {64, 56, 56, 8, 1})}),
+            64 * 112 * 112 * 8);
+}
+BENCHMARK(MaxPool)->Arg(0)->Arg(1);
+
+void Reduce(benchmark::State& state, const hal::TpcDims& sizes, uint8_t mask) {
+  const auto t = static_cast<DType>(state.range(0));
+  hal::TpcDims out = sizes;
+  double elements = 1;
+  for (int d = 0; d < hal::kTpcMaxDims; ++d) {
+    if (mask >> d & 1) out[d] = 1;
+    elements *= sizes[d];
+  }
+  RunLaunch(
+      state,
+      hal::MakeReduce({hal::ReduceOp::kMean, mask, 0}, DenseTensor(t, sizes), DenseTensor(t, out)),
+      elements);
+}
+void GlobalAverage(benchmark::State& state) { Reduce(state, {2048, 7, 7, 8, 1}, 0x6); }
+void SumRows(benchmark::State& state) { Reduce(state, {4096, 1024, 1, 1, 1}, 0x1); }
+BENCHMARK(GlobalAverage)->Arg(0)->Arg(1);
+BENCHMARK(SumRows)->Arg(0)->Arg(1);
+
+void Depthwise(benchmark::State& state) {  // mobilenet's
+  const auto t = static_cast<DType>(state.range(0));
+  hal::DepthwiseParams p;
+  p.padding = {1, 1};
+  const KernelTensor x = DenseTensor(t, {144, 56, 56, 4, 1});
+  RunLaunch(state, hal::MakeDepthwise(p, x, DenseTensor(t, {144, 3, 3, 1, 1}), x),
+            144 * 56 * 56 * 4);
+}
+BENCHMARK(Depthwise)->Arg(0)->Arg(1);
+
 }  // namespace
 }  // namespace openhpu::simulator
