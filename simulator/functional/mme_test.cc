@@ -1,6 +1,7 @@
 #include "simulator/functional/mme.h"
 
-#include <set>
+#include <map>
+#include <tuple>
 #include <variant>
 
 #include "gtest/gtest.h"
@@ -15,25 +16,29 @@ namespace {
 using hal::abi::gaudi::MmeDescriptor;
 using Low = hal::abi::gaudi::mme::HEADER_LOW;
 
-constexpr Addresses kAt = {0x20000000, 0x20400000, 0x20800000};
 constexpr int64_t kElements = 1 << 16;  // room of each operand
+constexpr Addresses kAt = {0x20000000, 0x20040000, 0x20080000};
+constexpr uint64_t kBytes = 0xC0000;
 
 // Device memory that remembers which bytes were asked for.
 class Memory final : public AddressSpace {
  public:
-  Memory() : memory_(kAt.s, 0xC00000) {}
+  Memory() : touched(kBytes), memory_(kAt.s, kBytes) {}
   absl::StatusOr<std::byte*> Resolve(DeviceAddress address, uint64_t bytes) override {
-    for (uint64_t i = 0; recording && i < bytes; ++i) touched.insert(address.value() + i);
-    return memory_.Resolve(address, bytes);
+    auto resolved = memory_.Resolve(address, bytes);
+    if (recording && resolved.ok()) {
+      std::fill_n(touched.begin() + (address.value() - kAt.s), bytes, true);
+    }
+    return resolved;
   }
   uint64_t PageVersion(DeviceAddress address) const override {
     return memory_.PageVersion(address);
   }
 
   void Prepare(DType in, DType out, Values values) {
-    Fill(in, values, 1, at(kAt.s), kElements);
-    Fill(in, values, 2, at(kAt.l), kElements);
-    Fill(out, values, 3, at(kAt.o), kElements);
+    Copy(in, values, 1, kAt.s);
+    Copy(in, values, 2, kAt.l);
+    Copy(out, values, 3, kAt.o);
   }
   std::byte* at(uint64_t address) { return memory_.at(address); }
   std::vector<std::byte> Output(DType type) {
@@ -41,9 +46,16 @@ class Memory final : public AddressSpace {
   }
 
   bool recording = false;
-  std::set<uint64_t> touched;
+  std::vector<bool> touched;  // from kAt.s on
 
  private:
+  void Copy(DType type, Values values, uint32_t seed, uint64_t address) {
+    static auto* made = new std::map<std::tuple<DType, Values, uint32_t>, std::vector<std::byte>>;
+    std::vector<std::byte>& data = (*made)[{type, values, seed}];
+    if (data.empty()) data = Filled(type, values, seed, kElements);
+    std::copy(data.begin(), data.end(), at(address));
+  }
+
   FakeMemory memory_;
 };
 
@@ -62,11 +74,11 @@ bool IsDense(const MmeDescriptor& d) {
   return view.ok() && !std::holds_alternative<std::monostate>(MatchMme(*view));
 }
 
-std::set<uint64_t> BytesOf(const std::vector<AccessBox>& boxes) {
-  std::set<uint64_t> bytes;
+std::vector<bool> BytesOf(const std::vector<AccessBox>& boxes) {
+  std::vector<bool> bytes(kBytes);
   for (const AccessBox& box : boxes) {
     EXPECT_EQ(box.write, box.base.value() >= kAt.o);
-    std::vector<uint64_t> runs = {box.base.value()};
+    std::vector<uint64_t> runs = {box.base.value() - kAt.s};
     for (int d = 0; d < 5; ++d) {
       std::vector<uint64_t> next;
       for (uint64_t r : runs) {
@@ -74,9 +86,7 @@ std::set<uint64_t> BytesOf(const std::vector<AccessBox>& boxes) {
       }
       runs.swap(next);
     }
-    for (uint64_t r : runs) {
-      for (uint64_t i = 0; i < box.run; ++i) bytes.insert(r + i);
-    }
+    for (uint64_t r : runs) std::fill_n(bytes.begin() + r, box.run, true);
   }
   return bytes;
 }
@@ -106,7 +116,7 @@ void ExpectAllWays(const std::vector<MmeDescriptor>& descriptors, DType in, DTyp
   if (!footprint) return;
   for (const MmeDescriptor& d : descriptors) {
     memory.recording = true;
-    memory.touched.clear();
+    memory.touched.assign(kBytes, false);
     ASSERT_TRUE(RunAll({d}, Arithmetic::kExact, MmePath::kGeneric, memory).ok());
     memory.recording = false;
     const auto boxes = MmeFootprint(d);
