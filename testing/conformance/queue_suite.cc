@@ -138,7 +138,9 @@ TEST_F(QueueSuite, AFullDeviceSaysSoAndTakesMoreAfterAWait) {
   const hal::Chunk copy = Copy(0, a, b, 1 << 20);
   std::vector<Sequence> sequences;
   absl::Status refused;
-  while (sequences.size() < 100000) {
+  // A device that is faster than the host is never full.
+  const size_t enough = 2 * chip().qman().max_pending_cs().value();
+  while (sequences.size() < enough) {
     const absl::StatusOr<Sequence> sequence = Submit({copy});
     if (!sequence.ok()) {
       refused = sequence.status();
@@ -146,10 +148,15 @@ TEST_F(QueueSuite, AFullDeviceSaysSoAndTakesMoreAfterAWait) {
     }
     sequences.push_back(*sequence);
   }
-  if (sequences.size() < 100000) {
+  if (!refused.ok()) {
     EXPECT_THAT(refused, StatusIs(StatusCode::kResourceExhausted));
-    EXPECT_THAT(Wait(sequences.front()), IsOk());
-    ASSERT_OK_AND_ASSIGN(const Sequence next, Submit({copy}));
+    // The first ones may have been complete when it was refused.
+    absl::StatusOr<Sequence> taken = refused;
+    for (size_t i = 0; i < sequences.size() && !taken.ok(); ++i) {
+      EXPECT_THAT(Wait(sequences[i]), IsOk());
+      taken = Submit({copy});
+    }
+    ASSERT_OK_AND_ASSIGN(const Sequence next, taken);
     EXPECT_EQ(next, sequences.back() + 1);  // nothing was queued by the one that was refused
     sequences.push_back(next);
   }
