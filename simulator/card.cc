@@ -215,6 +215,10 @@ absl::StatusOr<Sequence> Card::Submit(absl::Span<const hal::Chunk> chunks) {
 void Card::Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence) {
   Environment& environment = machine_->environment();
   const Picoseconds arrival = host_ + timing().doorbell;
+  constexpr uint64_t kPruneEvery = 16;
+  if (environment.hazards != nullptr && submission_count_ % kPruneEvery == 0) {
+    machine_->PruneHazards();
+  }
   const SharedClock clock = environment.Release(Machine::kHostAgent);
   uint32_t external_jobs = 0;
   for (size_t i = 0; i < chunks.size(); ++i) {
@@ -238,10 +242,6 @@ void Card::Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence) {
   submissions_.Add(external_jobs, arrival);
   ++submission_count_;
   idle_polls_ = 0;
-  constexpr uint64_t kPruneEvery = 64;
-  if (environment.hazards != nullptr && submission_count_ % kPruneEvery == 0) {
-    environment.hazards->Prune();
-  }
 }
 
 std::vector<hal::HealthEvent> Card::TakeEvents() {

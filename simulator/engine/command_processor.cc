@@ -45,19 +45,24 @@ void CommandProcessor::Reset() {
 void CommandProcessor::Enqueue(Job job) {
   const Picoseconds arrival = job.arrival;
   jobs_.push_back(std::move(job));
-  if (!active_ && jobs_.size() == 1) NotifyAt(wake_, arrival);
+  if (active_ || jobs_.size() > 1) return;
+  if (arrival > Now()) {
+    NotifyAt(wake_, arrival);
+  } else {
+    wake_.notify();
+  }
 }
 
 void CommandProcessor::RunBody(int stream, Job body) {
   origin_.stream = static_cast<uint8_t>(stream);
   jobs_.push_back(std::move(body));
   // It may decode ahead of the simulation: the time is in the job.
-  wake_.notify(sc_core::SC_ZERO_TIME);
+  wake_.notify();
 }
 
 void CommandProcessor::Granted(Picoseconds at) {
   local_ = std::max(local_, at);
-  wake_.notify(sc_core::SC_ZERO_TIME);
+  wake_.notify();
 }
 
 void CommandProcessor::BodyEnded(Picoseconds at, const SharedClock& clock) {
@@ -69,7 +74,7 @@ void CommandProcessor::BodyEnded(Picoseconds at, const SharedClock& clock) {
 void CommandProcessor::EngineProgressed() {
   const bool finishing = active_ && offset_ == job_.bytes;
   if (blocked_ == Blocked::kEngineBusy || blocked_ == Blocked::kEngineFull || finishing) {
-    wake_.notify(sc_core::SC_ZERO_TIME);
+    wake_.notify();
   }
 }
 
@@ -83,7 +88,7 @@ void CommandProcessor::AddFence(int fence, uint32_t value, const Message& messag
     return;
   }
   fence_clocks_[fence] = Joined(fence_clocks_[fence], message.clock);
-  if (blocked_ == Blocked::kFence && fence_ == fence) wake_.notify(sc_core::SC_ZERO_TIME);
+  if (blocked_ == Blocked::kFence && fence_ == fence) wake_.notify();
 }
 
 void CommandProcessor::SetMessageBase(int base, bool high, uint32_t value) {
@@ -190,10 +195,15 @@ bool CommandProcessor::StartJob() {
 // False while it waits for something, or when it failed.
 bool CommandProcessor::FinishJob() {
   if (job_.external) {
-    // The kernel driver's completion: two MSG_PROT behind the user's packets, the first with an
-    // engine barrier if there was a transfer.
+    // The kernel driver's completion: two MSG_PROT behind the user's packets, with message barriers,
+    // the first with an engine barrier if there was a transfer.
+    local_ = std::max(local_, last_message_);
     if (!InStep()) return false;
     if (job_.uses_engine && !qman_.engine().idle()) return false;
+    if (!environment_.timing.timed && !environment_.network->idle()) {
+      wake_.notify(sc_core::SC_ZERO_TIME);
+      return false;
+    }
     if (!fetched_) {
       fetched_ = true;
       local_ += environment_.timing.packet.value() * 2;

@@ -53,10 +53,15 @@ void DmaEngine::Complete() {
 }
 
 std::string DmaEngine::Detail() const {
+  // An address of host memory depends on the process.
+  const auto place = [this](uint64_t address) -> std::string {
+    const auto region = environment().memory->RegionOf(DeviceAddress(address));
+    return region.ok() && *region == Region::kHost ? "host"
+                                                   : absl::StrCat("0x", absl::Hex(address));
+  };
   const DmaTransfer& command = commands_.front();
-  return command.memset ? absl::StrCat("to 0x", absl::Hex(command.destination.base))
-                        : absl::StrCat("0x", absl::Hex(command.source.base), " to 0x",
-                                       absl::Hex(command.destination.base));
+  if (command.memset) return absl::StrCat("to ", place(command.destination.base));
+  return absl::StrCat(place(command.source.base), " to ", place(command.destination.base));
 }
 
 }  // namespace openhpu::simulator

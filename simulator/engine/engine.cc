@@ -36,7 +36,7 @@ void Engine::WriteRegisters(uint32_t offset, const uint32_t* values, uint32_t wo
   if (!environment_.timing.timed) {
     if (BeginCommand()) EndCommand();
   } else if (phase_ == Phase::kIdle) {
-    wake_.notify(sc_core::SC_ZERO_TIME);
+    wake_.notify();
   }
 }
 

@@ -24,6 +24,7 @@ namespace sm = hal::abi::gaudi::sync_manager;
 
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kPicosecondsPerNanosecond = 1000;
+constexpr AgentId kAgentsPerUnit = 6;  // an engine and five CPs
 
 }  // namespace
 
@@ -47,10 +48,10 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const hal::Chip& chip,
       DeviceAddress(map.sram_base().value() + map.sram_reserved_bytes().value());
   environment.sram_end = DeviceAddress(map.sram_base().value() + map.sram_bytes().value());
   if (options.hazards) {
-    // The host; of each unit five CPs and the engine.
     const uint64_t units =
         chip.dma().count().value() + chip.mme().count().value() + chip.tpc().count().value();
-    environment.hazards = std::make_unique<HazardChecker>(static_cast<uint32_t>(1 + 6 * units));
+    environment.hazards =
+        std::make_unique<HazardChecker>(static_cast<uint32_t>(1 + kAgentsPerUnit * units));
   }
   machine->Build(chip, completions);
   // Elaboration ends with the first run.
@@ -89,7 +90,7 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
     MapPages(abi::SyncManagerObjsBase(static_cast<int>(i)), abi::kSyncManagerObjsBytes,
              Block::kSyncManager, i);
   }
-  const auto agent = [this] { return static_cast<AgentId>(1 + 6 * units_.size()); };
+  const auto agent = [this] { return static_cast<AgentId>(1 + kAgentsPerUnit * units_.size()); };
   const hal::Dma& dma = chip.dma();
   for (uint32_t i = 0; i < dma.count().value(); ++i) {
     Engine::Config config;
@@ -261,6 +262,29 @@ std::string Machine::DescribeStuck() const {
     }
   }
   return text;
+}
+
+bool Machine::quiet() const {
+  if (!network_->idle()) return false;
+  for (const EngineUnit& unit : units_) {
+    if (!unit.engine->idle()) return false;
+    for (int i = 0; i < abi::qman::kNumCps; ++i) {
+      if (unit.queue->cp(i).jobs() != 0) return false;
+    }
+  }
+  return true;
+}
+
+void Machine::PruneHazards() {
+  HazardChecker& hazards = *environment_.hazards;
+  if (quiet()) {
+    // Whatever starts now starts by the host.
+    const VectorClock host = hazards.clock(kHostAgent);
+    for (AgentId agent = 1; agent < 1 + kAgentsPerUnit * units_.size(); ++agent) {
+      hazards.Acquire(agent, host);
+    }
+  }
+  hazards.Prune();
 }
 
 void Machine::Reset() {

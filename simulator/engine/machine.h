@@ -50,6 +50,11 @@ class Machine : private MessageTarget {
   // Every queue that is not empty, what it waits for, and who should serve it.
   std::string DescribeStuck() const;
 
+  // Nothing runs, is queued, or is on its way.
+  bool quiet() const;
+  // Hazards on: forgets accesses that nothing to come can race with.
+  void PruneHazards();
+
   // Everything in flight is forgotten, sync objects are zero; memory and time stay.
   void Reset();
   // nullptr stops.

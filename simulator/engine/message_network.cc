@@ -22,7 +22,7 @@ bool MessageNetwork::Later(const Entry& a, const Entry& b) {
 void MessageNetwork::Post(Message message) {
   if (!environment_.timing.timed) {
     fifo_.push_back(std::move(message));
-    wake_.notify(sc_core::SC_ZERO_TIME);
+    wake_.notify();
     return;
   }
   NotifyAt(wake_, message.at);

@@ -52,7 +52,8 @@ class SimulationContext {
 
 // Simulated time, inside a process or under a Door.
 inline Picoseconds Now() { return Picoseconds(sc_core::sc_time_stamp().value()); }
-// Wakes `event` at `at`, or in the next delta cycle if that is not later than now.
+// Wakes `event` at `at`, or in the next delta cycle if that is not later than now. Immediate
+// notification wakes others in the order of the calls, but is lost on the process that runs.
 void NotifyAt(sc_core::sc_event& event, Picoseconds at);
 
 }  // namespace openhpu::simulator
