@@ -27,13 +27,14 @@ std::map<std::string, uint64_t>& Counts() {
 
 // PT_HPU_PLACE_ON_CPU: empty allows every op, "none" no op, else a comma-separated list of the ops
 // ("aten::sort", "sort" or "sort.stable") that may run on the CPU.
-bool MayFallBack(const std::string& base, const std::string& name) {
+bool MayFallBack(const std::string& name) {
   const char* value = std::getenv("PT_HPU_PLACE_ON_CPU");
   if (value == nullptr || *value == '\0') return true;
+  const std::string base = name.substr(0, name.find('.'));
   const std::vector<std::string> listed = absl::StrSplit(value, ',', absl::SkipWhitespace());
   return std::any_of(listed.begin(), listed.end(), [&](const std::string& item) {
-    return item == name || item == hal::Cat("aten::", base) || item == base ||
-           hal::Cat("aten::", item) == name;
+    const std::string full = absl::StrContains(item, "::") ? item : hal::Cat("aten::", item);
+    return full == name || full == base;
   });
 }
 
@@ -92,24 +93,25 @@ void RefuseDuringCapture(const std::string& op, const std::string& why) {
   TORCH_CHECK(false, message);
 }
 
+void CountFallback(const std::string& name) {
+  RefuseDuringCapture(
+      name, "it has no hpu kernel, and cpu fallback is not supported during hpu graph capturing");
+  TORCH_CHECK(MayFallBack(name), name, " is not yet supported on HPU. PT_HPU_PLACE_ON_CPU=",
+              std::getenv("PT_HPU_PLACE_ON_CPU"), " does not allow it on the CPU (", UserLine(),
+              ").");
+  std::lock_guard lock(counts_mutex);
+  ++Counts()[name];
+}
+
 void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const c10::FunctionSchema& schema = op.schema();
   const std::string name = schema.overload_name().empty()
                                ? schema.name()
                                : hal::Cat(schema.name(), ".", schema.overload_name());
-  const std::string base = schema.name().substr(schema.name().rfind(':') + 1);
   TORCH_CHECK_NOT_IMPLEMENTED(
       !LosesWrites(schema), name,
       " is not yet supported on HPU. On the CPU, its writes through views or lists would be lost.");
-  RefuseDuringCapture(
-      name, "it has no hpu kernel, and cpu fallback is not supported during hpu graph capturing");
-  TORCH_CHECK(MayFallBack(base, name), name, " is not yet supported on HPU. PT_HPU_PLACE_ON_CPU=",
-              std::getenv("PT_HPU_PLACE_ON_CPU"), " does not allow it on the CPU (", UserLine(),
-              ").");
-  {
-    std::lock_guard lock(counts_mutex);
-    ++Counts()[name];
-  }
+  CountFallback(name);
   at::native::cpu_fallback(op, stack);
 }
 

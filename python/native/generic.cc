@@ -24,10 +24,7 @@ enum class Form : uint8_t { kFunctional, kInPlace, kOut };
 struct Binding {
   const graph::OpDeclaration* declaration;
   Form form;
-  std::optional<c10::OperatorHandle> functional;    // kOut: whose meta kernel gives the shapes
-  mutable std::atomic<bool> no_meta_kernel{false};  // learned at the first call
-  Binding(const graph::OpDeclaration* d, Form f, std::optional<c10::OperatorHandle> o)
-      : declaration(d), form(f), functional(std::move(o)) {}
+  std::optional<c10::OperatorHandle> functional;  // kOut: whose meta kernel gives the shapes
 };
 using Bindings = std::unordered_map<c10::OperatorName, Binding>;
 
@@ -185,21 +182,15 @@ Arguments Collect(const graph::OpDeclaration& declaration, const c10::FunctionSc
   return out;
 }
 
-// Sizes and dtypes by the op's own declaration, for the operators whose meta kernel PyTorch lacks.
-std::vector<at::Tensor> InferredResults(const graph::OpDeclaration& declaration,
-                                        const Arguments& arguments) {
+std::optional<std::vector<graph::TensorType>> Infer(const graph::OpDeclaration& declaration,
+                                                    const graph::Attributes& attributes,
+                                                    at::ArrayRef<at::Tensor> inputs) {
   std::vector<graph::TensorType> types;
-  for (const at::Tensor& t : arguments.tensors) {
+  for (const at::Tensor& t : inputs)
     types.push_back({ToDType(t.scalar_type()), graph::Dims(t.sizes().begin(), t.sizes().end())});
-  }
-  std::vector<at::Tensor> results;
-  for (const graph::TensorType& type :
-       ValueOrThrow(declaration.infer(arguments.attributes, types))) {
-    results.push_back(
-        at::empty({type.sizes.data(), type.sizes.size()},
-                  at::TensorOptions().dtype(ToScalarType(type.dtype)).device(c10::kMeta)));
-  }
-  return results;
+  absl::StatusOr<std::vector<graph::TensorType>> results = declaration.infer(attributes, types);
+  if (!results.ok()) return std::nullopt;
+  return *std::move(results);
 }
 
 std::vector<at::Tensor> MetaResults(const c10::OperatorHandle& op,
@@ -294,6 +285,12 @@ at::Tensor OnDevice(const at::Tensor& tensor, c10::ScalarType type) {
   return cast;
 }
 
+std::optional<std::vector<graph::TensorType>> InferDeclared(std::string_view op,
+                                                            const graph::Attributes& attributes,
+                                                            at::ArrayRef<at::Tensor> inputs) {
+  return Infer(*ValueOrThrow(graph::FindOp(op)), attributes, inputs);
+}
+
 void RunDeclared(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const Binding& binding = AllBindings().at(op.operator_name());
   const graph::OpDeclaration& declaration = *binding.declaration;
@@ -305,15 +302,22 @@ void RunDeclared(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const c10::ArrayRef<c10::IValue> functional_values(values.data(), shaped_count);
 
   Arguments arguments = Collect(declaration, shaped.schema(), functional_values);
+  // PyTorch's word first: its messages are what users know.
   std::vector<at::Tensor> metas;
-  if (!binding.no_meta_kernel) {
-    try {
-      metas = MetaResults(shaped, functional_values);
-    } catch (const c10::NotImplementedError&) {
-      binding.no_meta_kernel = true;
+  try {
+    metas = MetaResults(shaped, functional_values);
+  } catch (const c10::NotImplementedError&) {
+  }
+  const std::optional<std::vector<graph::TensorType>> inferred =
+      Infer(declaration, arguments.attributes, arguments.tensors);
+  if (!inferred) return FallBack(op, stack);
+  if (metas.empty()) {
+    for (const graph::TensorType& type : *inferred) {
+      metas.push_back(
+          at::empty({type.sizes.data(), type.sizes.size()},
+                    at::TensorOptions().dtype(ToScalarType(type.dtype)).device(c10::kMeta)));
     }
   }
-  if (binding.no_meta_kernel) metas = InferredResults(declaration, arguments);
   const bool element_wise = declaration.expression != nullptr;
   for (size_t i = 0; i < arguments.tensors.size(); ++i) {
     at::Tensor& t = arguments.tensors[i];
@@ -369,7 +373,7 @@ void RegisterDeclared(torch::Library& library, const std::set<std::string>& skip
     if (skip.count(name) || op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd))
       return;
     if (!AllBindings()
-             .try_emplace(op.operator_name(), declaration, form, std::move(functional))
+             .emplace(op.operator_name(), Binding{declaration, form, std::move(functional)})
              .second)
       return;
     library.impl(name.c_str(), torch::CppFunction::makeFromBoxedFunction<&RunDeclared>());

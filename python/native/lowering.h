@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -23,6 +24,12 @@
 #include "graph/ir.h"
 
 namespace openhpu::python {
+
+// The results of an op for these operands; nothing if its declaration does not take them: then the
+// CPU may.
+std::optional<std::vector<graph::TensorType>> InferDeclared(std::string_view op,
+                                                            const graph::Attributes& attributes,
+                                                            at::ArrayRef<at::Tensor> inputs);
 
 // Appends a node to the current stream's segment. Throws with the op's name and the user's line
 // when the declaration does not take it.
@@ -37,7 +44,9 @@ at::Tensor OnDevice(const at::Tensor& tensor, c10::ScalarType type);
 
 // The boxed handler of declared ops, in functional, in-place and out= form.
 void RunDeclared(const c10::OperatorHandle& op, torch::jit::Stack* stack);
-// The boxed CPU fallback.
+// The boxed CPU fallback. CountFallback is what comes before the CPU: it counts, or throws where
+// PT_HPU_PLACE_ON_CPU or a capture forbids. `name` is "aten::sort.stable".
+void CountFallback(const std::string& name);
 void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack);
 
 // Every `aten` name of every declaration, with its in-place and out= forms, but not those in

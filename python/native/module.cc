@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "graph/recipe_file.h"
 #include "hal/kernel/text.h"
 #include "python/native/device.h"
 #include "python/native/lowering.h"
@@ -144,6 +145,18 @@ class Graph {
       device.DiscardCapture(capture_.stream, "the captured program raised an exception");
     });
   }
+  // One file a segment: `path`, then `path`.1 and so on.
+  void Save(const std::string& path) {
+    Locked([&](Device&) {
+      TORCH_CHECK(!capture_.active, "GRAPH:: Capture in progress");
+      ThrowIfDiscarded();
+      TORCH_CHECK(capture_.graph.segments() > 0, "the graph is empty: there is no recipe to save");
+      for (size_t i = 0; i < capture_.graph.segments(); ++i) {
+        ThrowIfError(
+            graph::SaveRecipe(capture_.graph.recipe(i), i == 0 ? path : hal::Cat(path, ".", i)));
+      }
+    });
+  }
   size_t Segments() const { return capture_.graph.segments(); }
   StreamIndex StreamOf() const { return capture_.stream; }
   std::vector<std::vector<std::string>> Steps() const {
@@ -161,18 +174,28 @@ class Graph {
   Capture capture_;
 };
 
-// Which tensors these are and where their elements live, as bytes to compare: another object,
-// another storage or another view gives other bytes. Meaningful while someone keeps the tensors
-// alive.
-py::bytes Identity(const py::list& tensors) {
+// What these dicts hold, as bytes to compare: another object under a name, another storage or
+// another place in it gives other bytes. Meaningful while someone keeps the objects alive. A
+// module's parameters, buffers and submodules are such dicts; a large model has hundreds, and a
+// wrapped call asks each time.
+py::bytes Identity(const py::list& dicts) {
   std::string identity;
-  identity.reserve(tensors.size() * 3 * sizeof(void*));
-  for (const py::handle& object : tensors) {
-    const at::Tensor t = TensorOf(object);
-    const void* const places[] = {
-        t.unsafeGetTensorImpl(), t.has_storage() ? t.storage().unsafeGetStorageImpl() : nullptr,
-        reinterpret_cast<const void*>(t.has_storage() ? t.storage_offset() : 0)};
-    identity.append(reinterpret_cast<const char*>(places), sizeof places);
+  const auto add = [&](const void* place) {
+    identity.append(reinterpret_cast<const char*>(&place), sizeof place);
+  };
+  for (const py::handle& dict : dicts) {
+    if (!PyDict_Check(dict.ptr())) throw py::type_error("expected a list of dicts");
+    add(reinterpret_cast<const void*>(PyDict_Size(dict.ptr())));
+    PyObject *key = nullptr, *value = nullptr;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(dict.ptr(), &position, &key, &value)) {
+      add(value);
+      if (!THPVariable_Check(value)) continue;
+      const at::Tensor& t = THPVariable_Unpack(value);
+      if (!t.has_storage()) continue;
+      add(t.storage().unsafeGetStorageImpl());
+      add(reinterpret_cast<const void*>(t.storage_offset()));
+    }
   }
   return identity;
 }
@@ -259,6 +282,7 @@ PYBIND11_MODULE(_native, m) {
       .def("capture_end", &Graph::CaptureEnd)
       .def("replay", &Graph::Replay)
       .def("reset", &Graph::Reset)
+      .def("save", &Graph::Save)
       .def("abandon", &Graph::Abandon)
       .def_property_readonly("segments", &Graph::Segments)
       .def_property_readonly("stream", &Graph::StreamOf)

@@ -4,7 +4,10 @@
 #include <ATen/native/Resize.h>
 #include <torch/library.h>
 
+#include <array>
+#include <optional>
 #include <set>
+#include <tuple>
 
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
@@ -21,8 +24,6 @@ graph::Attribute ToAttribute(const c10::Scalar& value) {
   if (value.isFloatingPoint()) return value.toDouble();
   return static_cast<int64_t>(value.toLong());
 }
-
-std::vector<int64_t> ToVector(at::IntArrayRef values) { return values.vec(); }
 
 at::Tensor& Fill(at::Tensor& self, const c10::Scalar& value) {
   if (self.numel() > 0)
@@ -44,44 +45,109 @@ at::Tensor& ArangeOut(const c10::Scalar& start, const c10::Scalar& end, const c1
   const at::Tensor meta =
       at::arange(start, end, step, at::TensorOptions().dtype(out.scalar_type()).device(c10::kMeta));
   at::native::resize_output(out, meta.sizes());
-  if (out.numel() > 0)
-    Record("arange", {{"start", ToAttribute(start)}, {"step", ToAttribute(step)}}, {}, {out});
+  if (out.numel() == 0) return out;
+  Record("arange",
+         {{"start", ToAttribute(start)},
+          {"end", ToAttribute(end)},
+          {"step", ToAttribute(step)},
+          {"dtype", ToDType(out.scalar_type())}},
+         {}, {out});
   return out;
 }
 
-// Every convolution of a device without its own arrives here. 1-D ones come as 2-D with a height of
-// one.
+bool Given(const c10::optional<at::Tensor>& t) { return t && t->defined(); }
+
+c10::optional<at::Tensor> OnCpu(const c10::optional<at::Tensor>& t) {
+  return Given(t) ? c10::optional<at::Tensor>(t->cpu()) : c10::nullopt;
+}
+
+// Every convolution of a device without its own arrives here. PyTorch sends 1-D ones as 2-D with a
+// height of one.
 at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight,
                        const c10::optional<at::Tensor>& bias, at::IntArrayRef stride,
                        at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
                        at::IntArrayRef output_padding, int64_t groups) {
-  const auto meta_of = [](const at::Tensor& t) {
-    return at::empty_strided(t.sizes(), t.strides(), t.options().device(c10::kMeta));
-  };
-  const at::Tensor meta = at::convolution(
-      meta_of(input), meta_of(weight),
-      bias && bias->defined() ? c10::optional<at::Tensor>(meta_of(*bias)) : c10::nullopt, stride,
-      padding, dilation, transposed, output_padding, groups);
-  TORCH_CHECK_NOT_IMPLEMENTED(!transposed,
-                              "aten::convolution: transposed convolution is not supported on hpu");
-  TORCH_CHECK_NOT_IMPLEMENTED(input.dim() <= 4,
-                              "aten::convolution: 3-D convolution is not supported on hpu");
-  const at::Tensor out = EmptyContiguous(meta.sizes(), meta.scalar_type());
-  if (out.numel() == 0) return out;
-  const bool has_bias = bias && bias->defined();
+  const graph::Attributes attributes = {{"stride", stride.vec()},
+                                        {"padding", padding.vec()},
+                                        {"dilation", dilation.vec()},
+                                        {"transposed", transposed},
+                                        {"output_padding", output_padding.vec()},
+                                        {"groups", groups}};
   std::vector<at::Tensor> inputs = {input, weight};
-  if (has_bias) inputs.push_back(*bias);
-  Record("convolution",
-         {{"stride", ToVector(stride)},
-          {"padding", ToVector(padding)},
-          {"dilation", ToVector(dilation)},
-          {"groups", groups},
-          {"has_bias", has_bias}},
-         inputs, {out});
+  if (Given(bias)) inputs.push_back(*bias);
+  const std::optional<std::vector<graph::TensorType>> types =
+      InferDeclared("convolution", attributes, inputs);
+  if (!types) {
+    CountFallback("aten::convolution");
+    return at::convolution(input.cpu(), weight.cpu(), OnCpu(bias), stride, padding, dilation,
+                           transposed, output_padding, groups)
+        .to(input.device());
+  }
+  const graph::Dims& sizes = (*types)[0].sizes;
+  const at::Tensor out = EmptyContiguous({sizes.data(), sizes.size()}, input.scalar_type());
+  if (out.numel() > 0) Record("convolution", attributes, inputs, {out});
   return out;
 }
 
+using ThreeTensors = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+
+ThreeTensors ConvolutionBackward(const at::Tensor& gradient, const at::Tensor& input,
+                                 const at::Tensor& weight, at::IntArrayRef stride,
+                                 at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
+                                 at::IntArrayRef output_padding, int64_t groups,
+                                 std::array<bool, 3> mask) {
+  CountFallback("aten::convolution_backward");
+  const at::OptionalIntArrayRef bias_sizes =
+      mask[2] ? at::OptionalIntArrayRef(gradient.sizes().slice(1, 1)) : c10::nullopt;
+  const auto [d_input, d_weight, d_bias] =
+      at::convolution_backward(gradient.cpu(), input.cpu(), weight.cpu(), bias_sizes, stride,
+                               padding, dilation, transposed, output_padding, groups, mask);
+  const auto on_hpu = [&](const at::Tensor& t) { return t.defined() ? t.to(input.device()) : t; };
+  return {on_hpu(d_input), on_hpu(d_weight), on_hpu(d_bias)};
+}
+
+// By hand because its schema keeps silent about what it writes: in training, the running
+// statistics.
+ThreeTensors NativeBatchNorm(const at::Tensor& input, const c10::optional<at::Tensor>& weight,
+                             const c10::optional<at::Tensor>& bias,
+                             const c10::optional<at::Tensor>& mean,
+                             const c10::optional<at::Tensor>& variance, bool training,
+                             double momentum, double epsilon) {
+  graph::Attributes attributes = {{"training", training}, {"momentum", momentum}, {"eps", epsilon}};
+  std::vector<at::Tensor> inputs = {input};
+  std::vector<int64_t> absent;
+  int64_t position = 1;
+  for (const auto* t : {&weight, &bias, &mean, &variance}) {
+    if (Given(*t)) {
+      inputs.push_back(**t);
+    } else {
+      absent.push_back(position);
+    }
+    ++position;
+  }
+  if (!absent.empty()) attributes.Set("absent", std::move(absent));
+  const int64_t channels = training ? input.size(1) : 0;
+  const at::Tensor out = at::empty_like(input),
+                   save_mean = EmptyContiguous({channels}, c10::kFloat),
+                   save_rstd = EmptyContiguous({channels}, c10::kFloat);
+  if (out.numel() == 0) return {out, save_mean, save_rstd};
+  std::vector<at::Tensor> outputs = {out};
+  if (training) {
+    outputs.insert(outputs.end(), {save_mean, save_rstd});
+    for (const auto* t : {&mean, &variance}) {
+      if (Given(*t)) outputs.push_back(**t);
+    }
+  }
+  Record("native_batch_norm", std::move(attributes), inputs, outputs);
+  return {out, save_mean, save_rstd};
+}
+
+// What the declarations name too, but PyTorch makes of other operators, or is written here.
 const std::set<std::string> kByHand = {"full",
+                                       "full_like",
+                                       "scalar_tensor",
+                                       "fill.Scalar",
+                                       "fill.Tensor",
                                        "fill_.Scalar",
                                        "fill_.Tensor",
                                        "zero_",
@@ -91,12 +157,14 @@ const std::set<std::string> kByHand = {"full",
                                        "arange.start_out",
                                        "arange.out",
                                        "convolution",
+                                       "_convolution",
                                        "convolution_overrideable",
                                        "copy_",
                                        "_copy_from",
                                        "clone",
                                        "_to_copy",
-                                       "copy"};
+                                       "copy",
+                                       "native_batch_norm"};
 
 }  // namespace
 
@@ -113,6 +181,8 @@ void RegisterLowerings() {
   aten->impl("zero_", TORCH_FN(Zero));
   aten->impl("arange.start_out", TORCH_FN(ArangeOut));
   aten->impl("convolution_overrideable", TORCH_FN(Convolution));
+  aten->impl("convolution_backward_overrideable", TORCH_FN(ConvolutionBackward));
+  aten->impl("native_batch_norm", TORCH_FN(NativeBatchNorm));
   RegisterDeclared(*aten, kByHand);
   all->fallback(torch::CppFunction::makeFromBoxedFunction<&FallBack>());
 }

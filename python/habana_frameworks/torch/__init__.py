@@ -6,5 +6,6 @@ The device is opened on first use; the environment variable OPENHPU_DEVICE choos
 from . import _native  # noqa: F401  registers the device's operators
 from . import hpu
 from . import core
+from . import utils
 
-__all__ = ["core", "hpu"]
+__all__ = ["core", "hpu", "utils"]

@@ -131,17 +131,18 @@ def _rebuild(value: Any, tensors: "collections.deque[torch.Tensor]") -> Any:
     return value
 
 
+def _host_equal(mine: List[torch.Tensor], given: List[torch.Tensor]) -> bool:
+    """Whether the tensors that are not on hpu have the values of the capture: a replay does not read them again."""
+    return all(a.device.type == "hpu" or torch.equal(a, b) for a, b in zip(mine, given))
+
+
 @dataclasses.dataclass
 class _Captured:
-    inputs: List[torch.Tensor]
-    outputs: Any
     graph: HPUGraph
-    state: List[torch.Tensor]
-
-
-def _same(a: List[torch.Tensor], b: List[torch.Tensor]) -> bool:
-    """Whether both lists hold the very same tensors: a replaced parameter is another object."""
-    return len(a) == len(b) and all(x is y for x, y in zip(a, b))
+    inputs: List[torch.Tensor]  # the graph's own
+    outputs: Any
+    arguments: Any  # as given: what the key knows by identity stays alive
+    state: bytes
 
 
 class _Wrapped:
@@ -152,53 +153,62 @@ class _Wrapped:
         self.module = module
         self.max_graphs = max_graphs
         self.cache: Dict[Hashable, _Captured] = {}
-
-    def _state(self) -> List[torch.Tensor]:
-        """The module's parameters and buffers."""
-        if self.module is None:
-            return []
-        return [*self.module.parameters(), *self.module.buffers()]
+        self._dicts: List[Dict[str, Any]] = []  # the module's parameters, buffers and submodules
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bypass = kwargs.pop("bypass_hpu_graphs", False)
-        if bypass:
+        if bypass or _native.is_capturing():
             return self.function(*args, **kwargs)
         tensors: List[torch.Tensor] = []
         structure = _flatten((args, kwargs), tensors)
         training = self.module.training if self.module is not None else None
         key = (structure, training, torch.is_grad_enabled(), torch.is_inference_mode_enabled())
         found = self.cache.get(key)
-        if found is not None and not _same(found.state, self._state()):
+        if found is not None and not (found.state == _native.identity(self._dicts) and _host_equal(found.inputs, tensors)):
             del self.cache[key]
             found = None
+        if found is None and self.max_graphs is not None and len(self.cache) >= self.max_graphs:
+            return self.function(*args, **kwargs)
+        if _native.current_stream() == 0:
+            return self._run(found, key, tensors, args, kwargs)
+        # Graphs live on the default stream: it starts after what is here, and what comes here later starts after it.
+        here, default = current_stream(), default_stream()
+        default.wait_stream(here)
+        with StreamContext(default):
+            outputs = self._run(found, key, tensors, args, kwargs)
+        here.wait_stream(default)
+        return outputs
+
+    def _run(self, found: Optional[_Captured], key: Hashable, tensors: List[torch.Tensor], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
         if found is None:
-            if self.max_graphs is not None and len(self.cache) >= self.max_graphs:
-                return self.function(*args, **kwargs)
             return self._capture(key, tensors, args, kwargs)
-        for mine, given in zip(found.inputs, tensors):
-            if mine is not given:
-                mine.copy_(given)
+        with torch.no_grad():
+            for mine, given in zip(found.inputs, tensors):
+                if mine is not given and given.device.type == "hpu":
+                    mine.copy_(given)
         found.graph.replay()
         return found.outputs
 
     def _capture(self, key: Hashable, tensors: List[torch.Tensor], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
-        # The static inputs are the graph's own: the caller's first tensors are never written.
-        own = [t.detach().clone().requires_grad_(t.requires_grad) if t.device.type == "hpu" else t for t in tensors]
-        mine_args, mine_kwargs = _rebuild((args, kwargs), collections.deque(own))
-        state = self._state()
+        modules = list(self.module.modules()) if self.module is not None else []
+        self._dicts = [held for m in modules for held in (m._parameters, m._buffers, m._modules)]
+        state = [t for held in self._dicts for t in held.values() if isinstance(t, torch.Tensor) and t.device.type == "hpu"]
+        if not state and not any(t.device.type == "hpu" for t in tensors):
+            return self.function(*args, **kwargs)  # not moved to hpu yet
         for tensor in state:
-            if tensor.device.type == "hpu":
-                _native.mark_weight(tensor)
+            _native.mark_weight(tensor)
+        # The static inputs are the graph's own: the caller's first tensors are never written.
+        own = [t.detach().clone().requires_grad_(t.requires_grad) for t in tensors]
+        mine_args, mine_kwargs = _rebuild((args, kwargs), collections.deque(own))
         captured = HPUGraph()
-        with StreamContext(default_stream()):
-            captured.capture_begin()
-            try:
-                outputs = self.function(*mine_args, **mine_kwargs)
-            except BaseException:
-                captured._abandon()
-                raise
-            captured.capture_end()
-        self.cache[key] = _Captured(own, outputs, captured, state)
+        captured.capture_begin()
+        try:
+            outputs = self.function(*mine_args, **mine_kwargs)
+        except BaseException:
+            captured._abandon()
+            raise
+        captured.capture_end()
+        self.cache[key] = _Captured(captured, own, outputs, (mine_args, mine_kwargs), _native.identity(self._dicts))
         return outputs
 
     def clear_cache(self) -> None:
