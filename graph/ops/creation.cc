@@ -154,7 +154,7 @@ const OpDeclaration kOps[] = {
      InferCopy,
      Copy,
      nullptr,
-     {"copy", "_to_copy", "clone", "fill.Tensor"}},
+     {"_to_copy", "clone", "fill.Tensor"}},
     {"arange",
      "start, start + step, ... below end; start = 0, step = 1, dtype",
      0,

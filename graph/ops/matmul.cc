@@ -127,7 +127,7 @@ const OpDeclaration kOps[] = {
      InferMatmul,
      nullptr,
      LowerMatmul,
-     {"matmul", "mv", "dot"}},
+     {"mv", "dot"}},
     {"addmm",
      "beta * self + alpha * mat1 @ mat2; beta = alpha = 1",
      3,

@@ -194,7 +194,7 @@ const OpDeclaration kOps[] = {
      InferCat,
      nullptr,
      LowerCat,
-     {"cat", "_cat"}},
+     {"cat"}},
     {"stack",
      "the tensors along a new `dim`",
      1,
