@@ -12,6 +12,25 @@ OPENHPU_INLINE float Canonical(float x) {
   return x != x ? std::numeric_limits<float>::quiet_NaN() : x;
 }
 
+// 16 lanes at any address; lowered to what the instruction set has.
+using Lanes16 = float __attribute__((vector_size(64), aligned(4), may_alias));
+
+// kVectors * 16 results from `at` on; the sums stay in registers over all taps.
+template <int kVectors>
+OPENHPU_INLINE void TapsInRegisters(const float* const* x, const float* const* weight, size_t taps,
+                                    size_t at, float* y) {
+  Lanes16 sum[kVectors] = {};
+  for (size_t tap = 0; tap < taps; ++tap) {
+    const auto* a = reinterpret_cast<const Lanes16*>(x[tap] + at);
+    const auto* b = reinterpret_cast<const Lanes16*>(weight[tap] + at);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[v] = sum[v] + a[v] * b[v];
+  }
+  float lanes[16 * kVectors];
+  for (int v = 0; v < kVectors; ++v) reinterpret_cast<Lanes16*>(lanes)[v] = sum[v];
+  for (int i = 0; i < 16 * kVectors; ++i) y[at + static_cast<size_t>(i)] = Canonical(lanes[i]);
+}
+
 }  // namespace
 
 OPENHPU_MULTI_ISA float LargestOf(const float* x, size_t n) {
@@ -113,26 +132,14 @@ OPENHPU_MULTI_ISA void PoolLargest(const float* x, int32_t position, float* larg
 
 OPENHPU_MULTI_ISA void MultiplyTaps(const float* const* x, const float* const* weight, size_t taps,
                                     float* y, size_t n) {
-  // Pieces that stay in registers over all taps.
-  constexpr size_t kPiece = 64;
   size_t at = 0;
-  for (; at + kPiece <= n; at += kPiece) {
-    float sum[kPiece] = {};
-    for (size_t tap = 0; tap < taps; ++tap) {
-      const float* a = x[tap] + at;
-      const float* b = weight[tap] + at;
-      for (size_t i = 0; i < kPiece; ++i) sum[i] = sum[i] + a[i] * b[i];
-    }
-    for (size_t i = 0; i < kPiece; ++i) y[at + i] = Canonical(sum[i]);
+  for (; at + 64 <= n; at += 64) TapsInRegisters<4>(x, weight, taps, at, y);
+  for (; at + 16 <= n; at += 16) TapsInRegisters<1>(x, weight, taps, at, y);
+  for (; at < n; ++at) {
+    float sum = 0.0f;
+    for (size_t tap = 0; tap < taps; ++tap) sum = sum + x[tap][at] * weight[tap][at];
+    y[at] = Canonical(sum);
   }
-  if (at == n) return;
-  float sum[kPiece] = {};
-  for (size_t tap = 0; tap < taps; ++tap) {
-    const float* a = x[tap] + at;
-    const float* b = weight[tap] + at;
-    for (size_t i = 0; at + i < n; ++i) sum[i] = sum[i] + a[i] * b[i];
-  }
-  for (size_t i = 0; at + i < n; ++i) y[at + i] = Canonical(sum[i]);
 }
 
 OPENHPU_MULTI_ISA void MultiplyAddIntegers(int32_t a, const int32_t* b, int32_t* sum, size_t n) {
