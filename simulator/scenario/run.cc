@@ -117,8 +117,10 @@ absl::StatusOr<Workload> MakeGemm(Bench& bench, const GemmWorkload& gemm) {
   const graph::TensorRef a = NewTensor(*bench.engine, type, {m, k});
   const graph::TensorRef b = NewTensor(*bench.engine, type, {k, n});
   const graph::TensorRef c = NewTensor(*bench.engine, type, {m, n});
-  RETURN_IF_ERROR(bench.recorder->Record("full", {{"fill_value", 0.5}}, {}, {a}, "gemm"));
-  RETURN_IF_ERROR(bench.recorder->Record("full", {{"fill_value", 0.25}}, {}, {b}, "gemm"));
+  RETURN_IF_ERROR(bench.recorder->Record(
+      "full", {{"fill_value", 0.5}, {"size", std::vector<int64_t>{m, k}}}, {}, {a}, "gemm"));
+  RETURN_IF_ERROR(bench.recorder->Record(
+      "full", {{"fill_value", 0.25}, {"size", std::vector<int64_t>{k, n}}}, {}, {b}, "gemm"));
   RETURN_IF_ERROR(bench.recorder->Flush());
   ASSIGN_OR_RETURN(Workload workload,
                    Captured(bench,
@@ -136,7 +138,9 @@ absl::StatusOr<Workload> MakeElementWise(Bench& bench, const ElementWiseWorkload
   const int64_t elements = static_cast<int64_t>(chain.elements());
   const graph::TensorRef input = NewTensor(*bench.engine, type, {elements});
   const graph::TensorRef output = NewTensor(*bench.engine, type, {elements});
-  RETURN_IF_ERROR(bench.recorder->Record("full", {{"fill_value", 1.0}}, {}, {input}, "chain"));
+  RETURN_IF_ERROR(bench.recorder->Record(
+      "full", {{"fill_value", 1.0}, {"size", std::vector<int64_t>{elements}}}, {}, {input},
+      "chain"));
   RETURN_IF_ERROR(bench.recorder->Flush());
   const auto record = [&]() -> absl::Status {
     graph::TensorRef last = input;
