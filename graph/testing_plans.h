@@ -45,6 +45,32 @@ inline PlanStep AddConstantStep(uint32_t elements, uint32_t constant_bits, hal::
   return step;
 }
 
+// Every row of out[rows][columns] = the first row of `in` + its last: each part of `out` needs what
+// any split of `in` over engines gave to different ones.
+inline PlanStep AddFirstAndLastRowStep(uint32_t rows, uint32_t columns, hal::SymbolicAddress in,
+                                       hal::SymbolicAddress out, std::vector<uint32_t> after) {
+  hal::ExpressionProgram program;
+  program.inputs = {DType::kFloat32, DType::kFloat32};
+  hal::ExprInstruction add{hal::ExprOp::kAdd};
+  add.b = 1;
+  program.instructions = {add};
+  program.outputs = {2};
+  hal::KernelTensor row;
+  row.sizes[0] = columns;
+  hal::KernelTensor written = row;
+  written.sizes[1] = rows;
+  written.strides[1] = columns;
+  written.written = true;
+  TpcStep tpc;
+  tpc.launch = *hal::MakeFused(program, {row, row}, {written});
+  tpc.addresses = {in, {in.symbol, in.offset + uint64_t{4} * (rows - 1) * columns}, out};
+  PlanStep step;
+  step.work = std::move(tpc);
+  step.after = std::move(after);
+  step.name = "add rows";
+  return step;
+}
+
 inline PlanStep GemmStep(uint32_t size, hal::SymbolicAddress a, hal::SymbolicAddress b,
                          hal::SymbolicAddress c, std::vector<uint32_t> after) {
   hal::MmeGemm gemm;
