@@ -103,6 +103,28 @@ absl::StatusOr<std::unique_ptr<DeviceMemory>> ContextImpl::Allocate(uint64_t byt
   return std::make_unique<PooledMemory>(*this, address, bytes);
 }
 
+HostMemoryImpl::~HostMemoryImpl() {
+  absl::MutexLock lock(&mutex_);
+  for (const LastUse& use : uses_) {
+    use.timeline->Wait(use.sequence, absl::InfiniteDuration()).IgnoreError();
+  }
+}
+
+void HostMemoryImpl::RecordUse(hal::Timeline& timeline, Sequence sequence) {
+  absl::MutexLock lock(&mutex_);
+  for (LastUse& use : uses_) {
+    if (use.timeline != &timeline) continue;
+    use.sequence = sequence;
+    return;
+  }
+  uses_.push_back({&timeline, sequence});
+}
+
+absl::StatusOr<std::unique_ptr<HostMemory>> ContextImpl::AllocateHost(uint64_t bytes) {
+  ASSIGN_OR_RETURN(hal::HostBuffer buffer, device_->AllocateHost(bytes));
+  return std::make_unique<HostMemoryImpl>(std::move(buffer));
+}
+
 absl::StatusOr<std::unique_ptr<Stream>> ContextImpl::CreateStream() {
   const uint32_t index = next_stream_.fetch_add(1) % static_cast<uint32_t>(streams_.size());
   return std::make_unique<StreamImpl>(*this, *streams_[index]);

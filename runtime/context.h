@@ -5,6 +5,7 @@
 #ifndef RUNTIME_CONTEXT_H_
 #define RUNTIME_CONTEXT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -33,6 +34,15 @@ class DeviceMemory {
   virtual void RecordUse(Stream& stream) = 0;
 };
 
+// Pinned host memory: the device reads and writes it in place. Destroying it waits for copies that
+// are in flight.
+class HostMemory {
+ public:
+  virtual ~HostMemory() = default;
+  virtual std::byte* data() const = 0;
+  virtual uint64_t bytes() const = 0;
+};
+
 class Context {
  public:
   static absl::StatusOr<std::unique_ptr<Context>> Create(std::unique_ptr<hal::Driver> driver);
@@ -44,6 +54,8 @@ class Context {
   // Aligned to 256 bytes. ResourceExhausted says how much is allocated, reserved and free.
   virtual absl::StatusOr<std::unique_ptr<DeviceMemory>> Allocate(uint64_t bytes) = 0;
   virtual MemoryStatistics memory_statistics() const = 0;
+  // Starts on a page, zeroed.
+  virtual absl::StatusOr<std::unique_ptr<HostMemory>> AllocateHost(uint64_t bytes) = 0;
 
   // A stream of its own; hardware streams (four) are shared round-robin when there are more. The
   // context outlives its streams.

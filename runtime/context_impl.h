@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -44,6 +45,22 @@ class TimestampPool {
   std::deque<Returned> free_ ABSL_GUARDED_BY(mutex_);  // oldest first
 };
 
+class HostMemoryImpl final : public HostMemory {
+ public:
+  explicit HostMemoryImpl(hal::HostBuffer buffer) : buffer_(std::move(buffer)) {}
+  ~HostMemoryImpl() override;
+  std::byte* data() const override { return buffer_.data(); }
+  uint64_t bytes() const override { return buffer_.bytes(); }
+
+  DeviceAddress address() const { return buffer_.address(); }
+  void RecordUse(hal::Timeline& timeline, Sequence sequence);
+
+ private:
+  const hal::HostBuffer buffer_;
+  absl::Mutex mutex_;
+  std::vector<LastUse> uses_ ABSL_GUARDED_BY(mutex_);  // one a stream
+};
+
 class ContextImpl final : public Context {
  public:
   static absl::StatusOr<std::unique_ptr<ContextImpl>> Create(std::unique_ptr<hal::Driver> driver);
@@ -52,6 +69,7 @@ class ContextImpl final : public Context {
   hal::Driver& driver() override { return device_->driver(); }
   absl::StatusOr<std::unique_ptr<DeviceMemory>> Allocate(uint64_t bytes) override;
   MemoryStatistics memory_statistics() const override { return pool_->statistics(); }
+  absl::StatusOr<std::unique_ptr<HostMemory>> AllocateHost(uint64_t bytes) override;
   absl::StatusOr<std::unique_ptr<Stream>> CreateStream() override;
   absl::Status Synchronize() override;
   absl::Status Reset() override;
@@ -85,6 +103,10 @@ class StreamImpl final : public Stream {
   uint32_t hardware_stream() const override { return hardware_.index(); }
   absl::Status CopyToDevice(const void* host, uint64_t bytes, DeviceAddress device) override;
   absl::Status CopyFromDevice(DeviceAddress device, uint64_t bytes, void* host) override;
+  absl::Status CopyToDeviceAsync(HostMemory& host, uint64_t offset, uint64_t bytes,
+                                 DeviceAddress device) override;
+  absl::Status CopyFromDeviceAsync(DeviceAddress device, uint64_t bytes, HostMemory& host,
+                                   uint64_t offset) override;
   absl::Status WaitFor(Event& event) override;
   absl::Status Record(Event& event) override;
   absl::StatusOr<bool> Query() override;

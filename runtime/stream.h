@@ -18,6 +18,7 @@ namespace openhpu::runtime {
 
 class Context;
 class Event;
+class HostMemory;
 class Instance;
 
 class Stream {
@@ -32,6 +33,14 @@ class Stream {
   virtual absl::Status CopyToDevice(const void* host, uint64_t bytes, DeviceAddress device) = 0;
   // Device to host; waits for it.
   virtual absl::Status CopyFromDevice(DeviceAddress device, uint64_t bytes, void* host) = 0;
+
+  // With pinned memory: [offset, offset + bytes) of `host`, not waited for. The bytes may be read
+  // or written until this point of the stream is reached. OutOfRange when they are not inside
+  // `host`.
+  virtual absl::Status CopyToDeviceAsync(HostMemory& host, uint64_t offset, uint64_t bytes,
+                                         DeviceAddress device) = 0;
+  virtual absl::Status CopyFromDeviceAsync(DeviceAddress device, uint64_t bytes, HostMemory& host,
+                                           uint64_t offset) = 0;
 
   // Later work on this stream starts after `event`, which may be of another stream. An event never
   // recorded is no wait.

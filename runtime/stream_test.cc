@@ -1,5 +1,6 @@
 #include "runtime/stream.h"
 
+#include <cstring>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -55,6 +56,58 @@ class StreamTest : public testing::TestWithParam<const char*> {
 TEST_P(StreamTest, CopiesOfAnySizeComeBack) {
   for (size_t count : {size_t{0}, size_t{1}, size_t{1000}, size_t{700000}, size_t{3000000}}) {
     CheckRoundTrip(count);
+  }
+}
+
+TEST_P(StreamTest, PinnedMemoryIsCopiedInPlace) {
+  constexpr uint64_t kBytes = 1 << 20;
+  auto host = Must(context_->AllocateHost(2 * kBytes));
+  auto memory = Must(context_->Allocate(kBytes));
+  const std::vector<uint32_t> values = Numbers(kBytes / 4, 5);
+  std::memcpy(host->data(), values.data(), kBytes);
+  ASSERT_TRUE(stream_->CopyToDeviceAsync(*host, 0, kBytes, memory->address()).ok());
+  ASSERT_TRUE(stream_->CopyFromDeviceAsync(memory->address(), kBytes, *host, kBytes).ok());
+  ASSERT_TRUE(stream_->Synchronize().ok());
+  EXPECT_EQ(std::memcmp(host->data() + kBytes, values.data(), kBytes), 0);
+  EXPECT_EQ(stream_->CopyToDeviceAsync(*host, kBytes + 1, kBytes, memory->address()).code(),
+            StatusCode::kOutOfRange);
+  ASSERT_TRUE(stream_->CopyFromDeviceAsync(memory->address(), kBytes, *host, 0).ok());
+  host.reset();  // waits
+}
+
+// Two programs on two streams, launched in shuffled orders: each sees its own data only.
+TEST_P(StreamTest, TwoProgramsInFlightInAnyOrder) {
+  constexpr uint32_t kBytes = 8192;
+  Stream* const streams[] = {stream_.get(), other_.get()};
+  std::unique_ptr<Instance> instances[2][2];  // stream, program
+  std::unique_ptr<DeviceMemory> memory[2][3];
+  for (int s = 0; s < 2; ++s) {
+    instances[s][0] = Must(Instance::Load(*streams[s], CopyProgram(context_->chip(), kBytes, 1)));
+    instances[s][1] = Must(Instance::Load(*streams[s], CopyProgram(context_->chip(), kBytes, 2)));
+    for (auto& m : memory[s]) m = Must(context_->Allocate(kBytes));
+  }
+  uint32_t random = 3;
+  for (uint32_t round = 0; round < 10; ++round) {
+    for (int s = 0; s < 2; ++s) {
+      const std::vector<uint32_t> values = Numbers(kBytes / 4, 100 * round + s);
+      ASSERT_TRUE(streams[s]->CopyToDevice(values.data(), kBytes, memory[s][0]->address()).ok());
+    }
+    // From 0 to 1 by the first program, from 1 to 2 by the second, interleaved with the other
+    // stream's.
+    int next[2] = {0, 0};
+    while (next[0] < 2 || next[1] < 2) {
+      random = random * 1664525 + 1013904223;
+      int s = (random >> 16) & 1;
+      if (next[s] == 2) s = 1 - s;
+      const int p = next[s]++;
+      ASSERT_TRUE(
+          instances[s][p]->Launch({memory[s][p]->address(), memory[s][p + 1]->address()}).ok());
+    }
+    for (int s = 0; s < 2; ++s) {
+      std::vector<uint32_t> got(kBytes / 4);
+      ASSERT_TRUE(streams[s]->CopyFromDevice(memory[s][2]->address(), kBytes, got.data()).ok());
+      EXPECT_EQ(got, Numbers(kBytes / 4, 100 * round + s));
+    }
   }
 }
 
