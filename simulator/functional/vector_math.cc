@@ -180,8 +180,8 @@ OPENHPU_INLINE Angle ReduceAngle(float x) {
 
 // Any finite x, by multiplying its mantissa with the 96 bits of 2/pi that matter (Payne and Hanek).
 Angle ReduceLargeAngle(float x) {
-  static constexpr uint32_t kTwoOverPi[] = {0x28BE60DBu, 0x9391054Au, 0x7F09D5F4u,
-                                            0x7D4D3770u, 0x36D8A566u, 0x4F10E410u};
+  static constexpr uint32_t kTwoOverPi[] = {0x28BE60DBu, 0x9391054Au, 0x7F09D5F4u, 0x7D4D3770u,
+                                            0x36D8A566u, 0x4F10E410u, 0x7F9458EAu};
   const uint32_t bits = BitCast<uint32_t>(x);
   uint32_t e = ((bits >> 23) & 0xFFu) - 126u;
   const uint32_t mantissa = (bits << 8) | 0x80000000u;

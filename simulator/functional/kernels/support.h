@@ -53,8 +53,13 @@ uint64_t BoxVectors(const hal::KernelTensor& tensor, const ElementBox& box);
 // VLIW bundles that a vector of fp32 takes, beside plain arithmetic (1).
 inline constexpr uint64_t kDivideBundles = 8;
 inline constexpr uint64_t kTranscendentalBundles = 12;
-// Below this many elements a second thread costs more than it saves.
+// Below this many elements a second thread costs more than it saves. ThreadSanitizer does not see
+// the synchronisation inside the OpenMP runtime: no threads then.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr uint64_t kParallelElements = UINT64_MAX;
+#else
 inline constexpr uint64_t kParallelElements = uint64_t{1} << 16;
+#endif
 
 }  // namespace openhpu::simulator
 
