@@ -1,32 +1,22 @@
-// What a driver's conformance test defines, exactly once, in the same binary as the suites:
-//     cc_test(name = "conformance_test", srcs = ["conformance_test.cc"], deps =
-//     ["//testing/conformance:suites", ...])
-// The suites speak typed commands through hal::Driver and know no driver.
+// What a backend gives the conformance suite: its driver, and what it is exempt from. Each is
+// defined exactly once, in the backend's own test (null_conformance_test.cc is the shortest), which
+// is linked with every suite.
 #ifndef TESTING_CONFORMANCE_DRIVER_UNDER_TEST_H_
 #define TESTING_CONFORMANCE_DRIVER_UNDER_TEST_H_
 
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "hal/driver.h"
+#include "testing/conformance/exemptions.h"
 
 namespace openhpu::conformance {
 
-// A fresh device, one a test.
+// A driver in the state after opening; called at the start of each test. Unavailable skips the test
+// (no such device here), any other error fails it.
 absl::StatusOr<std::unique_ptr<hal::Driver>> MakeDriverUnderTest();
 
-// A test that this driver is excused from. `pattern` is a gtest filter: "DmaSuite.*".
-struct Exemption {
-  const char* pattern;
-  const char* reason;
-};
-
-// What it will never do: not run.
-std::vector<Exemption> Never();
-// What it does not do yet: run, and expected to fail; a pass is an error, so this list can only
-// shrink.
-std::vector<Exemption> NotYet();
+Exemptions ExemptionsUnderTest();
 
 }  // namespace openhpu::conformance
 
