@@ -195,8 +195,8 @@ bool CommandProcessor::StartJob() {
 // False while it waits for something, or when it failed.
 bool CommandProcessor::FinishJob() {
   if (job_.external) {
-    // The kernel driver's completion: two MSG_PROT behind the user's packets, with message barriers,
-    // the first with an engine barrier if there was a transfer.
+    // The kernel driver's completion: two MSG_PROT behind the user's packets, with message
+    // barriers, the first with an engine barrier if there was a transfer.
     local_ = std::max(local_, last_message_);
     if (!InStep()) return false;
     if (job_.uses_engine && !qman_.engine().idle()) return false;

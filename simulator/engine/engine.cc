@@ -78,7 +78,7 @@ void Engine::FlowEnded() {
 
 bool Engine::BeginCommand() {
   const Issue& issue = issued_.front();
-  began_ = Now();
+  began_ = busy_since_ = Now();
   work_ = Work();
   if (absl::Status status = Prepare(work_); !status.ok()) {
     environment_.faults.Raise(KindOf(status), issue.origin, std::string(status.message()));
@@ -105,7 +105,7 @@ bool Engine::BeginCommand() {
 
 void Engine::EndCommand() {
   const Picoseconds now = Now();
-  statistics_.busy += now - began_;
+  statistics_.busy += now - busy_since_;
   ++statistics_.commands;
   if (work_.plan != nullptr) {
     statistics_.bytes_read += work_.plan->traffic.bytes_read();
@@ -143,13 +143,13 @@ void Engine::Reset() {
 
 Engine::Statistics Engine::statistics() const {
   Statistics s = statistics_;
-  if (phase_ != Phase::kIdle) s.busy += Now() - began_;
+  if (phase_ != Phase::kIdle) s.busy += Now() - busy_since_;
   return s;
 }
 
 void Engine::ResetStatistics() {
   statistics_ = Statistics();
-  if (phase_ != Phase::kIdle) began_ = Now();
+  busy_since_ = Now();
 }
 
 void Engine::SetTrace() { track_ = environment_.trace->Track("engine", config_.name); }

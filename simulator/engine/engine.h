@@ -121,6 +121,7 @@ class Engine : public sc_core::sc_module, public FlowOwner {
   Phase phase_ = Phase::kIdle;
   Work work_;
   Picoseconds began_, next_;  // when the command began; end of its present phase
+  Picoseconds busy_since_;    // began_, or when statistics were reset since
   bool flowing_ = false;
   Statistics statistics_;
   TrackId track_ = 0;

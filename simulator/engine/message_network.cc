@@ -22,7 +22,7 @@ bool MessageNetwork::Later(const Entry& a, const Entry& b) {
 void MessageNetwork::Post(Message message) {
   if (!environment_.timing.timed) {
     fifo_.push_back(std::move(message));
-    wake_.notify();
+    if (!running_) wake_.notify();
     return;
   }
   NotifyAt(wake_, message.at);
@@ -39,10 +39,12 @@ void MessageNetwork::Clear() {
 
 void MessageNetwork::Run() {
   // A delivery may post more.
+  running_ = true;
   while (fifo_head_ < fifo_.size() && !environment_.faults.failed()) {
     const Message message = std::move(fifo_[fifo_head_++]);
     target_.Deliver(message);
   }
+  running_ = false;
   if (fifo_head_ == fifo_.size()) {
     fifo_.clear();
     fifo_head_ = 0;

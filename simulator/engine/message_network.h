@@ -54,6 +54,7 @@ class MessageNetwork : public sc_core::sc_module {
   std::vector<Message> fifo_;
   size_t fifo_head_ = 0;
   uint64_t posted_ = 0;
+  bool running_ = false;
 };
 
 }  // namespace openhpu::simulator
