@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "graph/back/lanes.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::graph {
@@ -18,6 +19,9 @@ int KindIndex(hal::EngineKind kind) {
 }
 // An MME signals once for each of its two arrays.
 uint32_t SobsOf(hal::EngineKind kind) { return kind == hal::EngineKind::kMme ? 2 : 1; }
+
+// How far steps of the same lanes are followed before one is waited for after all.
+constexpr size_t kMaxLanes = 32;
 
 // How many steps of each kind are known to be complete.
 using Counts = std::array<uint32_t, kKinds>;
@@ -90,6 +94,7 @@ class Scheduler {
     schedule_.sobs = (go + 7) / 8 * 8;
     queues_.resize(schedule_.queues.size());
     places_.resize(plan_.steps.size());
+    lanes_.resize(plan_.steps.size());
   }
 
   void BeginEpoch() {
@@ -125,6 +130,7 @@ class Scheduler {
     places_[step] = {epoch_, ++counts_[k]};
     const uint32_t shares = static_cast<uint32_t>(shares_[step].size());
     Counts implied = kind.implied.back();
+    FindNeeds(step, k);
     for (uint32_t engine = 0; engine < kind.queues; ++engine) {
       const uint32_t q = kind.first_queue + engine;
       if (engine >= shares) {
@@ -132,7 +138,7 @@ class Scheduler {
         continue;
       }
       FlushSkipped(q);
-      Wait(q, k, step);
+      Wait(q, k);
       schedule_.queues[q].body.push_back({step, engine, 0});
       Join(implied, queues_[q].known);
     }
@@ -140,12 +146,39 @@ class Scheduler {
     kind.engines.push_back(shares);
   }
 
+  // Earlier steps of this epoch whose completion the step must know of, into needs_. Steps of the
+  // same lanes are not among them; but what those did not wait for, being of their lanes, is asked
+  // anew.
+  void FindNeeds(uint32_t step, int k) {
+    needs_.clear();
+    std::vector<uint32_t>& lanes = lanes_[step];
+    const TpcStep* tpc = std::get_if<TpcStep>(&plan_.steps[step].work);
+    std::vector<uint32_t> asked = plan_.steps[step].after, further;
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const uint32_t before = asked[i];
+      if (places_[before].epoch != epoch_) continue;
+      further.clear();
+      for (const uint32_t other : lanes_[before]) {
+        if (std::find(asked.begin(), asked.end(), other) == asked.end()) further.push_back(other);
+      }
+      const bool same_lanes = tpc != nullptr && KindIndex(KindOf(plan_.steps[before])) == k &&
+                              shares_[before].size() == shares_[step].size() &&
+                              asked.size() + further.size() <= kMaxLanes &&
+                              SameLanes(std::get<TpcStep>(plan_.steps[before].work), *tpc);
+      if (same_lanes) {
+        lanes.push_back(before);
+        asked.insert(asked.end(), further.begin(), further.end());
+      } else {
+        needs_.push_back(before);
+      }
+    }
+  }
+
   // Conditions of a step on one queue, if any.
-  void Wait(uint32_t q, int k, uint32_t step) {
+  void Wait(uint32_t q, int k) {
     Queue& queue = queues_[q];
     Counts need{};
-    for (uint32_t before : plan_.steps[step].after) {
-      if (places_[before].epoch != epoch_) continue;
+    for (uint32_t before : needs_) {
       const int other = KindIndex(KindOf(plan_.steps[before]));
       // Only engine 0 works alone; its own order is enough for what it alone did.
       const bool own = other == k && shares_[before].size() == 1 && q == kinds_[k].first_queue;
@@ -258,6 +291,9 @@ class Scheduler {
   std::array<Kind, kKinds> kinds_;
   std::vector<Queue> queues_;
   std::vector<Place> places_;
+  std::vector<std::vector<uint32_t>>
+      lanes_;                    // by step: those it did not wait for, being of its lanes
+  std::vector<uint32_t> needs_;  // of the step at hand
   Counts counts_{};
   uint32_t epoch_ = 0;
   size_t epoch_go_ = 0;  // where this epoch's ops start in `external`

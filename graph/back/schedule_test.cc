@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "graph/testing_plans.h"
 #include "gtest/gtest.h"
 
 namespace openhpu::graph {
@@ -250,6 +251,64 @@ TEST(ScheduleTest, AStepThatReadsWhatOtherEnginesOfItsKindWroteWaits) {
     EXPECT_EQ(await.conditions[0].watch, 0xF);
     EXPECT_EQ(await.conditions[0].value, 1u);
   }
+}
+
+int Waits(const Schedule& schedule) {
+  int waits = 0;
+  for (const QueueSchedule& queue : schedule.queues) {
+    for (const UpperOp& op : queue.upper) waits += std::holds_alternative<AwaitOp>(op);
+    --waits;  // go
+  }
+  return waits;
+}
+
+// x -> y -> x -> ... in place of each other, on two TPCs.
+Case LanesCase(uint32_t steps) {
+  Case c;
+  for (uint32_t i = 0; i < steps; ++i) {
+    c.plan.steps.push_back(AddConstantStep(
+        4096, i, WorkspaceAddress(i % 2 * 16384), WorkspaceAddress((i + 1) % 2 * 16384),
+        i == 0 ? std::vector<uint32_t>{} : std::vector<uint32_t>{i - 1}));
+    c.shares.emplace_back(2, hal::IndexBox{});
+  }
+  return c;
+}
+
+TEST(ScheduleTest, ElementWiseStepsCutAlikeDoNotWaitForEachOther) {
+  const Case c = LanesCase(10);
+  EXPECT_EQ(Waits(MakeSchedule(c.plan, c.shares)), 0);
+  // Very long ones do now and then, so that scheduling stays linear.
+  const Case longer = LanesCase(1000);
+  const int waits = Waits(MakeSchedule(longer.plan, longer.shares));
+  EXPECT_GT(waits, 0);
+  EXPECT_LT(waits, 2 * 1000 / 10);
+}
+
+TEST(ScheduleTest, ElementWiseStepsThatOverlapOtherwiseWait) {
+  Case c = LanesCase(2);
+  // Reads half an element range further.
+  std::get<TpcStep>(c.plan.steps[1].work).addresses[0].offset += 8192;
+  EXPECT_EQ(Waits(MakeSchedule(c.plan, c.shares)), 2);
+  c = LanesCase(2);
+  c.shares[1].pop_back();
+  EXPECT_EQ(Waits(MakeSchedule(c.plan, c.shares)), 1);
+  c = LanesCase(1);
+  c.plan.steps.push_back(
+      AddFirstAndLastRowStep(64, 64, WorkspaceAddress(16384), WorkspaceAddress(32768), {0}));
+  c.shares.emplace_back(2, hal::IndexBox{});
+  EXPECT_EQ(Waits(MakeSchedule(c.plan, c.shares)), 2);
+}
+
+TEST(ScheduleTest, WhatAStepOfTheSameLanesDidNotWaitForIsAskedAnew) {
+  const auto at = [](uint64_t slot) { return WorkspaceAddress(16384 * slot); };
+  Case c;
+  c.plan.steps = {AddConstantStep(4096, 1, at(0), at(1), {}),
+                  // Told of step 0, which it does not touch.
+                  AddConstantStep(4096, 2, at(0), at(2), {0}),
+                  // Reads what step 0 wrote, otherwise cut, and is told of step 1 alone.
+                  AddFirstAndLastRowStep(64, 64, at(1), at(3), {1})};
+  c.shares.assign(3, std::vector<Share>(2, hal::IndexBox{}));
+  EXPECT_EQ(Waits(MakeSchedule(c.plan, c.shares)), 2);
 }
 
 TEST(ScheduleTest, WaitsAreReducedTransitively) {
