@@ -14,6 +14,14 @@
 #define OPENHPU_MULTI_ISA
 #endif
 
+// Before a loop whose output may be exactly one of its inputs: no two iterations touch one element.
+// clang finds that out at run time.
+#ifdef __clang__
+#define OPENHPU_INDEPENDENT
+#else
+#define OPENHPU_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 #define OPENHPU_INLINE inline __attribute__((always_inline))
 
 #endif  // SIMULATOR_FUNCTIONAL_MULTI_ISA_H_
