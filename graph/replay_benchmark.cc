@@ -51,8 +51,8 @@ namespace openhpu::graph {
 namespace {
 
 constexpr uint64_t kMaxChunks = 24;
-// Enough for every TPC to get a share of every node, so that each queue has as many commands, and
-// waits, as there are nodes.
+// Enough for every TPC to get a share of every node: each queue has as many commands as there are
+// nodes.
 constexpr int64_t kElements = 1 << 16;
 constexpr uint64_t kMinChunks = 9;
 constexpr int kCheckedReplays = 100;
