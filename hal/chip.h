@@ -1,4 +1,5 @@
-// Chip files: loading and checking. The shipped ones are compiled in by name; a path loads any other.
+// Chip files: loading and checking. The shipped ones are compiled in by name; a path loads any
+// other.
 #ifndef HAL_CHIP_H_
 #define HAL_CHIP_H_
 
@@ -17,14 +18,15 @@ std::vector<std::string> ShippedChips();
 // A shipped chip by name, checked. NotFound lists the names there are.
 absl::StatusOr<Chip> LoadChip(std::string_view name);
 
-// Parses and checks a chip's text form. `where` names it in errors: InvalidArgument with line and column, or the first field that is absent,
-// has no source or confidence, or contradicts another.
+// Parses and checks a chip's text form. `where` names it in errors: InvalidArgument with line and
+// column, or the first field that is absent, has no source or confidence, or contradicts another.
 absl::StatusOr<Chip> ParseChip(std::string_view text, std::string_view where);
 
 // Every Number set, with source and confidence; counts and sizes consistent.
 absl::Status CheckChip(const Chip& chip);
 
-// Applies "tpc.count=4" style overrides: field path and integer value. The source becomes "override".
+// Applies "tpc.count=4" style overrides: field path and integer value. The source becomes
+// "override".
 absl::Status OverrideChip(std::string_view path, uint64_t value, Chip& chip);
 
 }  // namespace openhpu::hal
