@@ -76,8 +76,10 @@ class Checker {
     return Error(role, ": dtype ", Name(t.dtype), " is neither f32 nor bf16");
   }
 
+  // A tensor descriptor knows no bool: u8 stands for it.
   absl::Status HasDType(std::string_view role, const KernelTensor& t, DType expected) const {
     if (t.dtype == expected) return absl::OkStatus();
+    if (t.dtype == DType::kUInt8 && expected == DType::kBool) return absl::OkStatus();
     // A bool is stored as a byte, and read back from a descriptor it is a u8.
     if (expected == DType::kBool && t.dtype == DType::kUInt8) return absl::OkStatus();
     return Error(role, ": dtype ", Name(t.dtype), " instead of ", Name(expected));

@@ -11,6 +11,8 @@
 //   norm: mean and rstd (reduced dims have size 1).
 // Every step makes its own outputs, so all dims may be cut anywhere, and results do not depend on
 // the cut. `written` is not looked at.
+//
+// Where bool is expected, u8 is taken too: a hardware descriptor has no other name for it.
 #ifndef HAL_KERNEL_CONTRACT_H_
 #define HAL_KERNEL_CONTRACT_H_
 

@@ -324,7 +324,10 @@ class FusedKernel : public Kernel {
       const ElementBox part = Broadcast(elements, t);
       Operand o;
       ASSIGN_OR_RETURN(o.base, ResolveTensor(launch, i, part, memory));
-      o.dtype = t.dtype;
+      // The program's, since a descriptor says u8 for bool.
+      o.dtype = i < program_.inputs.size()
+                    ? program_.inputs[i]
+                    : hal::ValueDType(program_, program_.outputs[i - program_.inputs.size()]);
       int64_t last = 0;
       for (int d = 0; d < kTpcMaxDims; ++d) {
         o.strides[d] = t.sizes[d] == 1 ? 0 : static_cast<int64_t>(t.strides[d]);

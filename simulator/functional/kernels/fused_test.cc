@@ -371,6 +371,23 @@ TEST(FusedTest, FootprintNamesEveryTensorOnce) {
   EXPECT_EQ(cost.bundles, 2u * 2 + 2);
 }
 
+TEST(FusedTest, ADescriptorsBytesStandForBool) {
+  Builder b;
+  const uint16_t x = b.Input(DType::kBool);
+  b.p.outputs = {b.Add(ExprOp::kNot, DType::kBool, x), b.Add(ExprOp::kCast, DType::kFloat32, x)};
+  const TpcDims sizes = {70, 1, 1, 1, 1};
+  KernelHarness harness =
+      Make(b.p, {DenseTensor(DType::kBool, sizes)},
+           {DenseTensor(DType::kBool, sizes), DenseTensor(DType::kFloat32, sizes)});
+  harness.bound().tensors[0].dtype = harness.bound().tensors[1].dtype = DType::kUInt8;
+  harness.Fill(0, [](const TpcDims& at) { return at[0] % 3; });
+  ASSERT_TRUE(harness.Run().ok());
+  ForEach(sizes, [&](const TpcDims& at) {
+    EXPECT_EQ(harness.Get(1, at), at[0] % 3 == 0);
+    EXPECT_EQ(harness.Get(2, at), at[0] % 3 != 0);
+  });
+}
+
 TEST(FusedTest, LaunchesThatDoNotFitAreRefused) {
   Builder b;
   b.p.outputs = {b.Input(DType::kFloat32)};
