@@ -49,7 +49,7 @@ Exemptions ExemptionsUnderTest() { return {kNever, kNotYet}; }
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  (void)RUN_ALL_TESTS();
+  if (RUN_ALL_TESTS() == 0) return 1;
   const std::map<std::string, std::string> expected = {
       {"Plain", "passes"},          {"PlainFails", "fails"},
       {"Never", "is skipped"},      {"NotYetAndFails", "is skipped"},
