@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   # build
-  g++ git ca-certificates bazel-bootstrap bazel-platforms bazel-rules-java clang clang-format libclang-rt-14-dev
+  g++ git ca-certificates bazel-bootstrap bazel-platforms bazel-rules-java clang clang-format libclang-rt-14-dev libomp-14-dev
   # libraries
   libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev libsystemc-dev
   libprotobuf-dev protobuf-compiler libdnnl-dev linux-libc-dev
