@@ -102,6 +102,23 @@ TEST_P(DeadlockTest, IsNotWhatALaterSubmissionServes) {
   EXPECT_THAT(card_.Wait(first), IsOk());
 }
 
+TEST_P(DeadlockTest, MonitorsThatSetOffEachOtherEnd) {
+  namespace sm = abi::sync_manager;
+  const uint64_t base = abi::SyncManagerObjsBase(abi::kEastNorth);
+  Packets packets;
+  // It arms itself.
+  const uint64_t arm = base + sm::MON_ARM::At(4);
+  packets.MessageLong(base + sm::MON_PAY_ADDRL::At(4), static_cast<uint32_t>(arm))
+      .MessageLong(base + sm::MON_PAY_ADDRH::At(4), static_cast<uint32_t>(arm >> 32))
+      .MessageLong(base + sm::MON_PAY_DATA::At(4), sm::ArmAtLeast(8, 0))
+      .MessageLong(arm, sm::ArmAtLeast(8, 0))
+      .Fence();
+  EXPECT_THAT(card_.Run({card_.External(abi::DmaQueue(0, 0), packets)}),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("without end")));
+  EXPECT_THAT(card_->Reset(), IsOk());
+  EXPECT_THAT(card_.Run({card_.External(abi::DmaQueue(0, 0), Packets().Nop())}), IsOk());
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, DeadlockTest,
                          ::testing::Values("sim:tiny", "sim:tiny,mode=functional",
                                            "sim:tiny,hazards=on"));

@@ -14,9 +14,15 @@ namespace core = hal::abi::gaudi::dma_core;
 
 uint64_t Wide(uint32_t low, uint32_t high) { return (uint64_t{high} << 32) | low; }
 
+constexpr uint64_t kMostBytes = uint64_t{1} << 40;  // of one command: more than any memory
+
+// More than kMostBytes is kMostBytes + 1.
 uint64_t TotalBytes(const DmaTransfer::Side& side) {
   uint64_t bytes = 1;
-  for (uint32_t size : side.sizes) bytes *= size;
+  for (uint32_t size : side.sizes) {
+    if (size == 0) return 0;
+    bytes = bytes > kMostBytes / size ? kMostBytes + 1 : bytes * size;
+  }
   return bytes;
 }
 
@@ -98,6 +104,9 @@ DmaTransfer ReadDmaTransfer(const uint32_t* registers) {
 absl::Status DmaBoxes(const DmaTransfer& t, std::vector<AccessBox>& boxes) {
   boxes.clear();
   const uint64_t bytes = TotalBytes(t.destination);
+  if (bytes > kMostBytes) {
+    return absl::InvalidArgumentError("DMA descriptor writes more than 2^40 bytes");
+  }
   if (!t.memset) {
     if (TotalBytes(t.source) != bytes) {
       return absl::InvalidArgumentError(

@@ -15,6 +15,8 @@ hal::HealthEvent::Kind KindOf(const absl::Status& status) {
                                                         : hal::HealthEvent::Kind::kUndefinedOpcode;
 }
 
+constexpr Picoseconds kLongestCommand(uint64_t{3600} * 1000000000000);
+
 }  // namespace
 
 Engine::Engine(sc_core::sc_module_name name, Environment& environment, const Config& config)
@@ -82,6 +84,11 @@ bool Engine::BeginCommand() {
   work_ = Work();
   if (absl::Status status = Prepare(work_); !status.ok()) {
     environment_.faults.Raise(KindOf(status), issue.origin, std::string(status.message()));
+    return false;
+  }
+  if (work_.arithmetic > kLongestCommand) {
+    environment_.faults.Raise(hal::HealthEvent::Kind::kHang, issue.origin,
+                              "a command that runs for more than an hour");
     return false;
   }
   if (environment_.hazards != nullptr) {

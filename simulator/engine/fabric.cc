@@ -13,6 +13,7 @@ constexpr size_t kDram = static_cast<size_t>(Region::kDram);
 constexpr size_t kSram = static_cast<size_t>(Region::kSram);
 constexpr size_t kHost = static_cast<size_t>(Region::kHost);
 constexpr uint32_t kUnitWeight = 65536;
+constexpr uint64_t kMostBytes = uint64_t{1} << 46;  // of one command
 
 // How many bytes of a resource each byte of the flow moves, rounded up.
 Demand DemandOn(ResourceId resource, uint64_t resource_bytes, uint64_t flow_bytes) {
@@ -28,7 +29,10 @@ Fabric::Fabric(sc_core::sc_module_name name, Environment& environment, const hal
     : sc_module(name),
       environment_(environment),
       line_bytes_(chip.address_map().cache_line_bytes().value()),
-      turn_permille_(std::max<uint64_t>(1, chip.memory().hbm_read_write_turn_permille().value())) {
+      turn_permille_(std::max<uint64_t>(1, chip.memory().hbm_read_write_turn_permille().value())),
+      interleave_(std::max<uint64_t>(1, chip.memory().hbm_interleave_bytes().value())),
+      channels_(std::clamp<uint64_t>(chip.memory().hbm_channels().value(), 1, 64)),
+      hbm_bytes_per_second_(chip.memory().hbm_bytes_per_second().value()) {
   hbm_ = network_.AddResource(chip.memory().hbm_bytes_per_second().value());
   sram_ = network_.AddResource(chip.memory().sram_bytes_per_second().value());
   pcie_down_ = network_.AddResource(chip.memory().pcie_bytes_per_second().value());
@@ -50,6 +54,30 @@ Fabric::Port Fabric::AddPort(uint64_t bytes_per_cycle, uint64_t clock_mhz, uint3
   return port;
 }
 
+uint64_t Fabric::ChannelsOf(const AccessBox& box) const {
+  const uint64_t all = channels_ == 64 ? ~uint64_t{0} : (uint64_t{1} << channels_) - 1;
+  uint64_t touched = 0;
+  std::array<uint64_t, 5> index{};
+  // Patterns show soon: a bounded number of runs stands for all.
+  constexpr int kRuns = 1024;
+  uint64_t at = box.base.value();
+  for (int run = 0; run < kRuns && touched != all; ++run) {
+    const uint64_t last = std::min((at + box.run - 1) / interleave_, at / interleave_ + channels_);
+    for (uint64_t piece = at / interleave_; piece <= last; ++piece) {
+      touched |= uint64_t{1} << (piece % channels_);
+    }
+    size_t d = 0;
+    for (; d < index.size(); ++d) {
+      at += static_cast<uint64_t>(box.strides[d]);
+      if (++index[d] < box.sizes[d]) break;
+      at -= static_cast<uint64_t>(box.strides[d]) * box.sizes[d];
+      index[d] = 0;
+    }
+    if (d == index.size()) break;
+  }
+  return touched;
+}
+
 absl::StatusOr<Traffic> Fabric::Measure(const std::vector<AccessBox>& boxes) const {
   Traffic traffic;
   for (const AccessBox& box : boxes) {
@@ -57,7 +85,11 @@ absl::StatusOr<Traffic> Fabric::Measure(const std::vector<AccessBox>& boxes) con
     ASSIGN_OR_RETURN(const Region region, environment_.memory->RegionOf(Begin(box)));
     const uint64_t bytes =
         region == Region::kHost ? Bytes(box) : Lines(box, line_bytes_) * line_bytes_;
+    if (bytes > kMostBytes || traffic.bytes_read() + traffic.bytes_written() > kMostBytes) {
+      return absl::InvalidArgumentError("a command that moves more than 2^46 bytes");
+    }
     (box.write ? traffic.written : traffic.read)[static_cast<size_t>(region)] += bytes;
+    if (region == Region::kDram) traffic.channels |= ChannelsOf(box);
   }
   return traffic;
 }
@@ -83,6 +115,18 @@ Fabric::Plan Fabric::MakePlan(const Port& port, const Traffic& traffic,
   const auto add = [&](ResourceId resource, uint64_t bytes) {
     if (bytes != 0) plan.demands.push_back(DemandOn(resource, bytes, plan.bytes));
   };
+  uint64_t dram = traffic.read[kDram] + traffic.written[kDram];
+  // Reads and writes in turn cost the channels their turnarounds.
+  if (traffic.read[kDram] != 0 && traffic.written[kDram] != 0) dram = dram * 1000 / turn_permille_;
+  if (dram != 0) {
+    // A few channels are not faster than they are, whatever the others do.
+    const uint64_t touched = static_cast<uint64_t>(__builtin_popcountll(traffic.channels));
+    const unsigned __int128 time = static_cast<unsigned __int128>(dram) * 1000000000000u /
+                                   hbm_bytes_per_second_ * channels_ /
+                                   std::max<uint64_t>(1, touched);
+    if (touched < channels_)
+      at_least = std::max(at_least, Picoseconds(static_cast<uint64_t>(time)));
+  }
   // The port as busy as the pace makes it.
   const uint64_t paced = static_cast<uint64_t>(static_cast<unsigned __int128>(at_least.value()) *
                                                port.bytes_per_second / 1000000000000u);
@@ -94,9 +138,6 @@ Fabric::Plan Fabric::MakePlan(const Port& port, const Traffic& traffic,
     add(port.write, std::max(written, paced));
   }
   add(port.corner, plan.bytes);
-  uint64_t dram = traffic.read[kDram] + traffic.written[kDram];
-  // Reads and writes in turn cost the channels their turnarounds.
-  if (traffic.read[kDram] != 0 && traffic.written[kDram] != 0) dram = dram * 1000 / turn_permille_;
   add(hbm_, dram);
   add(sram_, traffic.read[kSram] + traffic.written[kSram]);
   add(pcie_down_, traffic.read[kHost]);

@@ -20,6 +20,7 @@ namespace openhpu::simulator {
 // Bytes in whole lines, by region (Region as the index).
 struct Traffic {
   std::array<uint64_t, 3> read = {0, 0, 0}, written = {0, 0, 0};
+  uint64_t channels = 0;  // of HBM, one bit each
 
   uint64_t bytes_read() const { return read[0] + read[1] + read[2]; }
   uint64_t bytes_written() const { return written[0] + written[1] + written[2]; }
@@ -45,7 +46,8 @@ class Fabric : public sc_core::sc_module {
   // `index` counts engines of one kind: they are spread over the corners.
   Port AddPort(uint64_t bytes_per_cycle, uint64_t clock_mhz, uint32_t index);
 
-  // Whole lines of every box; host memory counts bytes, since where its lines begin is the host's
+  // InvalidArgument when that is more than any memory holds many times over. Whole lines of every
+  // box; host memory counts bytes, since where its lines begin is the host's
   // affair.
   absl::StatusOr<Traffic> Measure(const std::vector<AccessBox>& boxes) const;
   // The latency of the first byte: that of the slowest region touched.
@@ -87,7 +89,10 @@ class Fabric : public sc_core::sc_module {
   void Add(const Traffic& traffic, int sign);
 
   Environment& environment_;
-  uint64_t line_bytes_, turn_permille_;
+  // The HBM channels that a box touches, one bit each.
+  uint64_t ChannelsOf(const AccessBox& box) const;
+
+  uint64_t line_bytes_, turn_permille_, interleave_, channels_, hbm_bytes_per_second_;
   FlowNetwork network_;
   ResourceId hbm_, sram_, pcie_down_, pcie_up_;
   std::array<ResourceId, 4> corners_;

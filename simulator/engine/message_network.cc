@@ -6,6 +6,12 @@
 #include "simulator/engine/simulation_context.h"
 
 namespace openhpu::simulator {
+namespace {
+
+// Monitors can arm each other in a circle. A chain through all of them is not this long.
+constexpr uint64_t kMonitorsInARow = 1000000;
+
+}  // namespace
 
 MessageNetwork::MessageNetwork(sc_core::sc_module_name name, Environment& environment,
                                MessageTarget& target)
@@ -35,6 +41,17 @@ void MessageNetwork::Clear() {
   timed_.clear();
   fifo_.clear();
   fifo_head_ = 0;
+  monitors_in_a_row_ = 0;
+}
+
+void MessageNetwork::Deliver(const Message& message) {
+  monitors_in_a_row_ = message.from_monitor ? monitors_in_a_row_ + 1 : 0;
+  if (monitors_in_a_row_ > kMonitorsInARow) {
+    environment_.faults.Raise(hal::HealthEvent::Kind::kHang, message.origin,
+                              "monitors set off each other without end");
+    return;
+  }
+  target_.Deliver(message);
 }
 
 void MessageNetwork::Run() {
@@ -42,7 +59,7 @@ void MessageNetwork::Run() {
   running_ = true;
   while (fifo_head_ < fifo_.size() && !environment_.faults.failed()) {
     const Message message = std::move(fifo_[fifo_head_++]);
-    target_.Deliver(message);
+    Deliver(message);
   }
   running_ = false;
   if (fifo_head_ == fifo_.size()) {
@@ -54,7 +71,7 @@ void MessageNetwork::Run() {
     std::pop_heap(timed_.begin(), timed_.end(), Later);
     const Message message = std::move(timed_.back().message);
     timed_.pop_back();
-    target_.Deliver(message);
+    Deliver(message);
   }
   if (!timed_.empty() && !environment_.faults.failed()) NotifyAt(wake_, timed_.front().message.at);
 }

@@ -15,6 +15,7 @@ struct Message {
   Picoseconds at, sent;  // when it is delivered, and was issued
   uint64_t address = 0;
   uint32_t value = 0;
+  bool from_monitor = false;
   bool timestamp = false;  // writes the device's time, 64 bits of nanoseconds, instead
   Origin origin;
   SharedClock clock;
@@ -45,6 +46,7 @@ class MessageNetwork : public sc_core::sc_module {
   static bool Later(const Entry& a, const Entry& b);
   size_t count() const { return timed_.size() + (fifo_.size() - fifo_head_); }
   void Run();
+  void Deliver(const Message& message);
 
   Environment& environment_;
   MessageTarget& target_;
@@ -55,6 +57,7 @@ class MessageNetwork : public sc_core::sc_module {
   size_t fifo_head_ = 0;
   uint64_t posted_ = 0;
   bool running_ = false;
+  uint64_t monitors_in_a_row_ = 0;
 };
 
 }  // namespace openhpu::simulator

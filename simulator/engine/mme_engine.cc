@@ -13,6 +13,7 @@ namespace abi = hal::abi::gaudi;
 namespace mme = hal::abi::gaudi::mme;
 
 constexpr size_t kCachedDescriptors = 16384;
+constexpr uint64_t kMostVectors = uint64_t{1} << 40;  // of one descriptor
 constexpr uint64_t kLineBytes = 128;  // one k-vector of an operand: 64 bf16 or 32 fp32
 
 uint64_t HashOf(const abi::MmeDescriptor& descriptor) {
@@ -112,6 +113,7 @@ absl::StatusOr<Traffic> MmeEngine::OperandTraffic(const Prepared& prepared) cons
                        uint64_t streams) -> absl::Status {
     ASSIGN_OR_RETURN(const Traffic once, environment().fabric->Measure(boxes));
     const uint64_t total = once.bytes_read();
+    traffic.channels |= once.channels;
     if (total == 0) return absl::OkStatus();
     const OperandLoops loops = LoopsOf(d, is_shared);
     const uint64_t most =
@@ -133,6 +135,11 @@ absl::StatusOr<Traffic> MmeEngine::OperandTraffic(const Prepared& prepared) cons
 absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared) {
   prepared.descriptor = descriptor;
   ASSIGN_OR_RETURN(prepared.work, AnalyseMme(descriptor));
+  if (prepared.work.common_dim != 0 &&
+      prepared.work.steps > kMostVectors / prepared.work.common_dim) {
+    return absl::InvalidArgumentError(absl::StrCat("MME descriptor of ", prepared.work.steps,
+                                                   " tiles of ", prepared.work.common_dim));
+  }
   ASSIGN_OR_RETURN(prepared.boxes, MmeFootprint(descriptor));
   RETURN_IF_ERROR(CheckBoxes(environment(), prepared.boxes));
   ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic(prepared));

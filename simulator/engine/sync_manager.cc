@@ -140,6 +140,7 @@ void SyncManager::Fire(uint32_t index) {
   monitor.armed = false;
   Message message;
   message.at = Now() + environment_.timing.message_latency;
+  message.from_monitor = true;
   message.address = monitor.address;
   message.value = monitor.data;
   message.origin = monitor.armed_by;
