@@ -1,8 +1,7 @@
-#include "graph/front/untangle.h"
-
 #include <algorithm>
 #include <utility>
 
+#include "graph/front/passes.h"
 #include "graph/ops/common.h"
 #include "graph/versions.h"
 #include "graph/views.h"
