@@ -204,6 +204,17 @@ absl::Status InstanceImpl::UploadDirty() {
 }
 
 absl::Status InstanceImpl::Rebind(absl::Span<const DeviceAddress> bindings) {
+  absl::Status status = TryRebind(bindings);
+  if (status.ok()) return status;
+  bound_ = false;
+  for (Blob& blob : blobs_) {
+    blob.dirty_begin = 0;
+    blob.dirty_end = static_cast<uint32_t>(blob.bytes / 4);
+  }
+  return status;
+}
+
+absl::Status InstanceImpl::TryRebind(absl::Span<const DeviceAddress> bindings) {
   RETURN_IF_ERROR(stream_.timeline().status());
   // The last patch may still be reading the shadow.
   RETURN_IF_ERROR(stream_.timeline().Wait(last_patch_, absl::InfiniteDuration()));
@@ -212,12 +223,12 @@ absl::Status InstanceImpl::Rebind(absl::Span<const DeviceAddress> bindings) {
     return absl::FailedPreconditionError("the device was reset; load the program again");
   }
   const bool bank_moved =
-      now.first_sob != shared_.first_sob || now.first_monitor != shared_.first_monitor;
+      !bound_ || now.first_sob != shared_.first_sob || now.first_monitor != shared_.first_monitor;
   if (bank_moved) {
     // Upper and external commands change: the last launch must have read them.
     RETURN_IF_ERROR(stream_.timeline().Wait(last_launch_, absl::InfiniteDuration()));
   }
-  const bool workspace_moved = now.workspace != shared_.workspace;
+  const bool workspace_moved = !bound_ || now.workspace != shared_.workspace;
   shared_ = now;
   symbols_[kWorkspaceSymbol] = now.workspace.value();
   if (bank_moved) RETURN_IF_ERROR(Apply(bank_references_));
@@ -267,7 +278,8 @@ absl::Status InstanceImpl::Launch(absl::Span<const DeviceAddress> bindings) {
 }
 
 absl::Status InstanceImpl::Relaunch() {
-  if (!bound_) return absl::FailedPreconditionError("relaunch before the first launch");
+  if (!bound_)
+    return absl::FailedPreconditionError("relaunch without a launch before it that succeeded");
   return SubmitOrRebind();
 }
 

@@ -63,8 +63,10 @@ class InstanceImpl final : public Instance {
     return absl::MakeSpan(shadow_.data() + blob.offset, blob.bytes);
   }
   absl::Status Apply(const std::vector<Reference>& references);
-  // Makes the stream's shared things and `bindings` true in the commands.
+  // Makes the stream's shared things and `bindings` true in the commands; after a failure the next
+  // launch starts from the loaded state.
   absl::Status Rebind(absl::Span<const DeviceAddress> bindings);
+  absl::Status TryRebind(absl::Span<const DeviceAddress> bindings);
   absl::Status UploadDirty();
   absl::Status SubmitOrRebind();
 
@@ -86,7 +88,7 @@ class InstanceImpl final : public Instance {
   std::vector<Reference> workspace_references_, bank_references_;
 
   std::vector<DeviceAddress> bindings_;
-  bool bound_ = false;  // launched once
+  bool bound_ = false;  // the device has commands for bindings_
   Sequence last_launch_, last_patch_;
   uint64_t launches_ = 0, patched_words_ = 0;
 };
