@@ -96,6 +96,24 @@ TEST_F(RecorderTest, ProductsRunOnTheMme) {
   EXPECT_THAT(Read(c), Each(96.0f));
 }
 
+TEST_F(RecorderTest, ProgramsOfOneBankFollowEachOtherWithoutTheHost) {
+  const TensorRef a = Filled(1, {64, 64}), b = Filled(1.0f / 64, {64, 64});
+  const TensorRef c = Empty({64, 64}), d = Empty({64, 64}), e = Empty({64, 64}), f = Empty({64});
+  const TensorRef row = {d.storage, DType::kFloat32, {64}, {1}, 0};
+  for (int round = 0; round < 4; ++round) {  // the first ones load the programs, and wait for that
+    Record("mm", {a, b}, c);
+    ASSERT_THAT(recorder().Flush(), IsOk());
+    Record("add", {c, c}, d);
+    ASSERT_THAT(recorder().Flush(), IsOk());
+    Record("add", {row, row}, f);
+    ASSERT_THAT(recorder().Flush(), IsOk());
+    Record("mm", {d, d}, e);
+    ASSERT_THAT(recorder().Flush(), IsOk());
+  }
+  EXPECT_THAT(Read(f), Each(4.0f));
+  EXPECT_THAT(Read(e), Each(256.0f));
+}
+
 TEST_F(RecorderTest, StoragesThatNobodyHoldsGetNoMemory) {
   const TensorRef a = Filled(1, {64}), c = Empty({64});
   const uint64_t before = device_->context->memory_statistics().allocations;

@@ -11,6 +11,7 @@
 #include "graph/back/split.h"
 #include "graph/compiler.h"
 #include "hal/base/status_macros.h"
+#include "hal/command_writer.h"
 
 namespace openhpu::graph {
 namespace {
@@ -66,7 +67,12 @@ absl::StatusOr<runtime::Program> BuildProgram(const Plan& plan, const hal::Chip&
     if (!split.ok()) return StepError(plan, step, split.status());
     shares.push_back(*std::move(split));
   }
-  return EmitProgram(plan, shares, MakeSchedule(plan, shares), chip);
+  const auto count = [&](hal::EngineKind kind) {
+    return static_cast<uint32_t>(hal::CountEngines(chip, kind));
+  };
+  const EngineCounts engines = {count(hal::EngineKind::kDma), count(hal::EngineKind::kMme),
+                                count(hal::EngineKind::kTpc)};
+  return EmitProgram(plan, shares, MakeSchedule(plan, shares, kMaxSobCount, engines), chip);
 }
 
 }  // namespace openhpu::graph

@@ -46,12 +46,31 @@ class ImageTable {
   uint64_t end_ = 0;
 };
 
-absl::Status WriteUpper(const std::vector<UpperOp>& ops, uint32_t first_monitor,
-                        CommandWriter& writer, hal::SymbolicAddress body,
-                        const std::vector<uint32_t>& item_ends) {
-  for (const UpperOp& op : ops) {
+absl::Status WriteExternal(const Schedule& schedule, CommandWriter& writer) {
+  RETURN_IF_ERROR(
+      writer.SetUpMonitors(schedule.first_external_monitor, schedule.external_monitors));
+  for (const UpperOp& op : schedule.external) {
     if (const AwaitOp* await = std::get_if<AwaitOp>(&op)) {
-      RETURN_IF_ERROR(writer.Await(await->conditions, first_monitor));
+      RETURN_IF_ERROR(writer.Await(await->conditions, schedule.first_external_monitor));
+    } else {
+      const SobOp& sob = std::get<SobOp>(op);
+      RETURN_IF_ERROR(writer.SetSob({sob.sob}, sob.value, sob.after_engine));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteUpper(const QueueSchedule& queue, CommandWriter& writer,
+                        hal::SymbolicAddress body, const std::vector<uint32_t>& item_ends) {
+  bool go_set_up = false, set_up = false;
+  for (const UpperOp& op : queue.upper) {
+    if (const AwaitOp* await = std::get_if<AwaitOp>(&op)) {
+      // All but the go monitor may be another program's until this one goes.
+      bool& done = await->go ? go_set_up : set_up;
+      const uint32_t first = await->go ? queue.go : queue.first_monitor;
+      if (!done) RETURN_IF_ERROR(writer.SetUpMonitors(first, await->go ? 1 : queue.monitors));
+      done = true;
+      RETURN_IF_ERROR(writer.Await(await->conditions, first));
     } else if (const SobOp* sob = std::get_if<SobOp>(&op)) {
       RETURN_IF_ERROR(writer.SetSob({sob->sob}, sob->value, sob->after_engine));
     } else {
@@ -82,8 +101,7 @@ class Emitter {
       ASSIGN_OR_RETURN(std::unique_ptr<CommandWriter> external,
                        CommandWriter::Create(chip_, {hal::EngineKind::kHostDma, 0},
                                              CommandWriter::Role::kExternal));
-      RETURN_IF_ERROR(external->SetUpMonitors(0, schedule_.external_monitors));
-      RETURN_IF_ERROR(WriteUpper(schedule_.external, 0, *external, {}, {}));
+      RETURN_IF_ERROR(WriteExternal(schedule_, *external));
       program.external = external->Take();
     }
     images_.MoveTo(program);
@@ -136,9 +154,7 @@ class Emitter {
 
     ASSIGN_OR_RETURN(std::unique_ptr<CommandWriter> upper,
                      CommandWriter::Create(chip_, queue.engine, CommandWriter::Role::kUpper));
-    RETURN_IF_ERROR(upper->SetUpMonitors(queue.first_monitor, queue.monitors));
-    RETURN_IF_ERROR(WriteUpper(queue.upper, queue.first_monitor, *upper,
-                               {runtime::kFirstBodySymbol + q, 0}, item_ends));
+    RETURN_IF_ERROR(WriteUpper(queue, *upper, {runtime::kFirstBodySymbol + q, 0}, item_ends));
     result.upper = upper->Take();
     return result;
   }

@@ -31,8 +31,12 @@ void Join(Counts& a, const Counts& b) {
 
 class Scheduler {
  public:
-  Scheduler(const Plan& plan, const std::vector<std::vector<Share>>& shares, uint32_t max_count)
-      : plan_(plan), shares_(shares), max_count_(max_count) {}
+  Scheduler(const Plan& plan, const std::vector<std::vector<Share>>& shares, uint32_t max_count,
+            EngineCounts engines)
+      : plan_(plan),
+        shares_(shares),
+        max_count_(max_count),
+        engines_{engines.dma, engines.mme, engines.tpc} {}
 
   Schedule Make() {
     LayOutBank();
@@ -66,15 +70,16 @@ class Scheduler {
     uint32_t epoch = 0, count = 0;
   };
 
-  // Queues, their sobs and `go` sobs: a group or more a kind, the go sobs behind them.
+  // The go sobs of all engines that the chip has; then the queues' own: a group or more a kind.
   void LayOutBank() {
     std::array<uint32_t, kKinds> engines{};
     for (size_t step = 0; step < plan_.steps.size(); ++step) {
       uint32_t& used = engines[KindIndex(KindOf(plan_.steps[step]))];
       used = std::max(used, static_cast<uint32_t>(shares_[step].size()));
     }
-    uint32_t group = 0;
-    for (int k = 0; k < kKinds; ++k) {
+    const uint32_t gos = engines_[0] + engines_[1] + engines_[2];
+    uint32_t group = (gos + 7) / 8, go = 0;
+    for (int k = 0; k < kKinds; go += engines_[k++]) {
       Kind& kind = kinds_[k];
       kind.first_queue = static_cast<uint32_t>(schedule_.queues.size());
       kind.queues = engines[k];
@@ -84,14 +89,14 @@ class Scheduler {
         queue.engine = {kEngineKinds[k], static_cast<uint8_t>(engine)};
         queue.sob = 8 * group + engine * sobs;
         queue.sobs = sobs;
+        queue.go = go + engine;
         schedule_.queues.push_back(std::move(queue));
       }
       kind.first_group = group;
       group += (engines[k] * sobs + 7) / 8;
     }
-    uint32_t go = 8 * group;
-    for (QueueSchedule& queue : schedule_.queues) queue.go = go++;
-    schedule_.sobs = (go + 7) / 8 * 8;
+    schedule_.sobs = 8 * group;
+    schedule_.first_external_monitor = gos;
     queues_.resize(schedule_.queues.size());
     places_.resize(plan_.steps.size());
     lanes_.resize(plan_.steps.size());
@@ -115,7 +120,8 @@ class Scheduler {
     std::vector<UpperOp> go;
     for (uint32_t q = kind.first_queue; q < kind.first_queue + kind.queues; ++q) {
       QueueSchedule& queue = schedule_.queues[q];
-      queue.upper.push_back(AwaitOp{{{queue.go / 8, static_cast<uint8_t>(1u << queue.go % 8), 1}}});
+      queue.upper.push_back(
+          AwaitOp{{{queue.go / 8, static_cast<uint8_t>(1u << queue.go % 8), 1}}, /*go=*/true});
       queue.upper.push_back(SobOp{queue.go, 0, false});
       // Earlier copies of this queue have landed before any engine starts.
       go.push_back(SobOp{queue.go, 1, true});
@@ -268,7 +274,7 @@ class Scheduler {
   static uint32_t MostConditions(const std::vector<UpperOp>& ops) {
     size_t most = 0;
     for (const UpperOp& op : ops) {
-      if (const AwaitOp* await = std::get_if<AwaitOp>(&op))
+      if (const AwaitOp* await = std::get_if<AwaitOp>(&op); await != nullptr && !await->go)
         most = std::max(most, await->conditions.size());
     }
     return static_cast<uint32_t>(most);
@@ -276,7 +282,7 @@ class Scheduler {
 
   void NumberMonitors() {
     schedule_.external_monitors = MostConditions(schedule_.external);
-    schedule_.monitors = schedule_.external_monitors;
+    schedule_.monitors = schedule_.first_external_monitor + schedule_.external_monitors;
     for (QueueSchedule& queue : schedule_.queues) {
       queue.first_monitor = schedule_.monitors;
       queue.monitors = MostConditions(queue.upper);
@@ -287,6 +293,7 @@ class Scheduler {
   const Plan& plan_;
   const std::vector<std::vector<Share>>& shares_;
   const uint32_t max_count_;
+  const std::array<uint32_t, kKinds> engines_;
   Schedule schedule_;
   std::array<Kind, kKinds> kinds_;
   std::vector<Queue> queues_;
@@ -302,9 +309,9 @@ class Scheduler {
 }  // namespace
 
 Schedule MakeSchedule(const Plan& plan, const std::vector<std::vector<Share>>& shares,
-                      uint32_t max_count) {
+                      uint32_t max_count, EngineCounts engines) {
   OPENHPU_CHECK(shares.size() == plan.steps.size() && max_count >= 1 && max_count <= kMaxSobCount);
-  return Scheduler(plan, shares, max_count).Make();
+  return Scheduler(plan, shares, max_count, engines).Make();
 }
 
 }  // namespace openhpu::graph

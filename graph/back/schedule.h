@@ -13,6 +13,10 @@
 // copies before it on the stream, are done. The external queue then waits for the final counts and
 // sets all counts to 0. When a count would pass `max_count` all queues join in the same way and a
 // new epoch starts at 0.
+//
+// A queue may come to its `go` while another program of the bank still runs. So an engine's go sob
+// and the monitor that watches it are the same in all programs of a chip, at the start of the bank,
+// and no other monitor of the bank is touched before it.
 #ifndef GRAPH_BACK_SCHEDULE_H_
 #define GRAPH_BACK_SCHEDULE_H_
 
@@ -29,6 +33,7 @@ namespace openhpu::graph {
 
 struct AwaitOp {
   std::vector<hal::SyncCondition> conditions;
+  bool go = false;  // by the queue's go monitor
 };
 struct SobOp {
   uint32_t sob = 0, value = 0;
@@ -49,7 +54,7 @@ struct BodyItem {
 struct QueueSchedule {
   hal::Engine engine;
   uint32_t sob = 0, sobs = 1;  // its counts: [sob, sob + sobs)
-  uint32_t go = 0;             // the sob it starts by
+  uint32_t go = 0;             // the sob it starts by, and the monitor that watches it
   uint32_t first_monitor = 0, monitors = 0;
   std::vector<UpperOp> upper;
   std::vector<BodyItem> body;
@@ -58,15 +63,20 @@ struct QueueSchedule {
 struct Schedule {
   std::vector<QueueSchedule> queues;  // ordered by engine
   std::vector<UpperOp> external;      // AwaitOp and SobOp
-  uint32_t external_monitors = 0;     // [0, external_monitors)
-  uint32_t sobs = 0, monitors = 0;    // of the bank
+  uint32_t first_external_monitor = 0, external_monitors = 0;
+  uint32_t sobs = 0, monitors = 0;  // of the bank
 };
 
 inline constexpr uint32_t kMaxSobCount = 32767;
 
+// How many engines of each kind a chip has.
+struct EngineCounts {
+  uint32_t dma = 8, mme = 8, tpc = 16;
+};
+
 // shares[i] are the shares of plan.steps[i]. Requires valid `after` lists.
 Schedule MakeSchedule(const Plan& plan, const std::vector<std::vector<Share>>& shares,
-                      uint32_t max_count = kMaxSobCount);
+                      uint32_t max_count = kMaxSobCount, EngineCounts engines = {});
 
 }  // namespace openhpu::graph
 

@@ -343,12 +343,42 @@ TEST(ScheduleTest, AWrongCountIsADeadlock) {
   EXPECT_THAT(FirstFault(c, schedule, 1), HasSubstr("deadlock"));
 }
 
+TEST(ScheduleTest, AnEngineStartsByTheSameSobInEveryProgram) {
+  // Another program of the bank may still run when a queue arms its go monitor.
+  const auto go = [](hal::EngineKind kind, const Plan& plan, size_t engines) {
+    Case c;
+    c.plan = plan;
+    for (size_t i = 0; i < plan.steps.size(); ++i) c.shares.emplace_back(engines, hal::IndexBox{});
+    for (const QueueSchedule& queue : MakeSchedule(c.plan, c.shares).queues) {
+      if (queue.engine.kind == kind && queue.engine.index == 0) return queue.go;
+    }
+    return UINT32_MAX;
+  };
+  Plan alone, beside;
+  alone.steps = {Step(hal::EngineKind::kTpc, {})};
+  beside.steps = {Step(hal::EngineKind::kDma, {}), Step(hal::EngineKind::kMme, {0}),
+                  Step(hal::EngineKind::kTpc, {1})};
+  const uint32_t expected = go(hal::EngineKind::kTpc, alone, 1);
+  EXPECT_EQ(go(hal::EngineKind::kTpc, alone, 8), expected);
+  EXPECT_EQ(go(hal::EngineKind::kTpc, beside, 2), expected);
+
+  Case c = RandomCase(1, 200);
+  const Schedule schedule = MakeSchedule(c.plan, c.shares);
+  uint32_t first_free = schedule.first_external_monitor;
+  for (const QueueSchedule& queue : schedule.queues) {
+    EXPECT_LT(queue.go, first_free);
+    EXPECT_GE(queue.first_monitor, first_free);
+    EXPECT_GE(queue.sob, first_free);
+  }
+}
+
 TEST(ScheduleTest, TheBankIsInGroupsOfEight) {
   const Case c = RandomCase(1, 200);
   const Schedule schedule = MakeSchedule(c.plan, c.shares);
   EXPECT_EQ(schedule.queues.size(), 18u);
-  // A group for the DMAs, one for the MMEs, two for eleven TPCs, three for eighteen go sobs.
-  EXPECT_EQ(schedule.sobs, 56u);
+  // Four for the go sobs of 8 + 8 + 16 engines, one for the DMAs, one for the MMEs, two for eleven
+  // TPCs.
+  EXPECT_EQ(schedule.sobs, 64u);
   EXPECT_GE(schedule.monitors, 18u + 4u);
 }
 
