@@ -203,7 +203,10 @@ absl::StatusOr<Sequence> Card::Submit(absl::Span<const hal::Chunk> chunks) {
     // Time has passed since the machine last ran.
     CatchUp();
     RETURN_IF_ERROR(NeedsReset());
-    RETURN_IF_ERROR(CheckRoom(chunks));
+    const absl::Status room = CheckRoom(chunks);
+    if (!room.ok() && LooksInVain()) DeclareDeadlock({});
+    RETURN_IF_ERROR(NeedsReset());
+    RETURN_IF_ERROR(room);
   }
   const Sequence sequence = submissions_.next();
   call.set_detail(sequence, chunks.size());
@@ -241,7 +244,7 @@ void Card::Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence) {
   submissions_.Trim(host_);
   submissions_.Add(external_jobs, arrival);
   ++submission_count_;
-  idle_polls_ = 0;
+  idle_looks_ = 0;
 }
 
 std::vector<hal::HealthEvent> Card::TakeEvents() {
@@ -255,7 +258,7 @@ absl::Status Card::Reset() {
   submissions_.FailPending(absl::AbortedError("lost in a reset of the device"));
   failed_ = false;
   failure_.clear();
-  idle_polls_ = 0;
+  idle_looks_ = 0;
   events_.push_back({hal::HealthEvent::Kind::kReset, "the device was reset"});
   return absl::OkStatus();
 }

@@ -63,6 +63,9 @@ class Card final : public Simulator, private CompletionListener {
   // Notices what stopped the machine, if something did.
   void NoteFault();
   void DeclareDeadlock(absl::Span<const Sequence> sequences);
+  // Counts a look that found the machine with nothing left to do; true when the host does nothing
+  // but look.
+  bool LooksInVain();
   // True when the wait is over, with its result and the time when the host knows.
   bool Settled(absl::Span<const Sequence> sequences, hal::WaitFor what, absl::Status& result,
                Picoseconds& when) const;
@@ -86,7 +89,7 @@ class Card final : public Simulator, private CompletionListener {
   Submissions submissions_;
   bool failed_ = false;
   std::string failure_;
-  uint64_t idle_polls_ = 0;
+  uint64_t idle_looks_ = 0;
   std::vector<hal::HealthEvent> events_;
   uint64_t submission_count_ = 0;
   std::map<std::thread::id, TrackId> tracks_;

@@ -12,10 +12,11 @@ namespace {
 
 using Door = SimulationContext::Door;
 
-// A program that polls for something that will never come must end too. The kernel driver's timeout
-// of a submission does that on a card, in its own time; here it is this many polls in a row that
-// find the machine with nothing left to do.
-constexpr uint64_t kIdlePolls = 10000;
+// A program that polls for something that will never come, or submits again and again to a queue
+// that will never drain, must end too. The kernel driver's timeout of a submission does that on a
+// card, in its own time; here it is this many looks in a row that find the machine with nothing
+// left to do.
+constexpr uint64_t kIdleLooks = 10000;
 
 constexpr uint64_t kPicosecondsPerNanosecond = 1000;
 
@@ -75,6 +76,8 @@ void Card::DeclareDeadlock(absl::Span<const Sequence> sequences) {
     if (!submissions_.done(s)) submissions_.Fail(s, absl::AbortedError(message));
   }
 }
+
+bool Card::LooksInVain() { return !context().pending() && ++idle_looks_ >= kIdleLooks; }
 
 void Card::CatchUp() {
   if (failed_) return;
@@ -150,7 +153,7 @@ absl::Status Card::Poll(absl::Span<const Sequence> sequences, hal::WaitFor what)
   absl::Status result;
   Picoseconds when;
   bool settled = Settled(sequences, what, result, when);
-  if (!settled && !context().pending() && ++idle_polls_ >= kIdlePolls) {
+  if (!settled && LooksInVain()) {
     DeclareDeadlock(sequences);
     settled = Settled(sequences, what, result, when);
   }

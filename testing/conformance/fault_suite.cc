@@ -327,6 +327,25 @@ TEST_F(FaultSuite, PollingForWhatWillNeverComeEnds) {
   ExpectUsable();
 }
 
+TEST_F(FaultSuite, SubmittingToWhatWillNeverDrainEnds) {
+  // A program that tries again until it is taken, on a queue that waits for what nobody does.
+  Job blocked = NewJob(ComputeDma(0));
+  blocked.Await({Reaches(0, 1)});
+  ASSERT_OK_AND_ASSIGN(const hal::Chunk block, Place(blocked));
+  ASSERT_OK_AND_ASSIGN(const hal::Chunk nop, PlaceNop(0, 1));
+  const std::array<hal::Chunk, 2> both = {block, nop};
+  absl::Status status;
+  for (uint64_t tries = 0;
+       (status.ok() || status.code() == StatusCode::kResourceExhausted) && tries < 10000000;
+       ++tries) {
+    status = driver().Submit(both).status();
+  }
+  EXPECT_THAT(status, StatusIs(StatusCode::kFailedPrecondition, HasSubstr(Name(blocked.engine()))));
+  EXPECT_THAT(TakeEventKinds(), testing::ElementsAre(HealthEvent::Kind::kDeadlock));
+  EXPECT_OK(driver().Reset());
+  ExpectUsable();
+}
+
 TEST_F(FaultSuite, AWaitWithADeadlineForWhatWillNeverComeEnds) {
   Job job = NewJob(HostDma(0));
   job.Await({Reaches(0, 1)});
