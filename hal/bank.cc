@@ -30,7 +30,7 @@ BankPool::BankPool(const SyncManagerInfo& manager)
 
 absl::StatusOr<Bank> BankPool::Lease(uint32_t sobs, uint32_t monitors) {
   const uint64_t rounded = (uint64_t{sobs} + kGroup - 1) / kGroup * kGroup;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Bank bank;
   if (rounded > 0) {
     ASSIGN_OR_RETURN(const uint64_t first, sobs_.Allocate(rounded, kGroup));
@@ -51,7 +51,7 @@ absl::StatusOr<Bank> BankPool::Lease(uint32_t sobs, uint32_t monitors) {
 }
 
 void BankPool::Return(const Bank& bank) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (bank.sobs_ > 0) OPENHPU_CHECK(sobs_.Free(bank.first_sob_).ok());
   if (bank.monitors_ > 0) OPENHPU_CHECK(monitors_.Free(bank.first_monitor_).ok());
 }

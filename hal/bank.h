@@ -12,7 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "hal/base/mutex.h"
 #include "hal/driver.h"
 #include "hal/range_allocator.h"
 
@@ -52,7 +52,7 @@ class BankPool {
   friend class Bank;
   void Return(const Bank& bank);
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   RangeAllocator sobs_ ABSL_GUARDED_BY(mutex_), monitors_ ABSL_GUARDED_BY(mutex_);
 };
 

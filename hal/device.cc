@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Create(std::unique_ptr<Driver> d
   const Engine engine = {EngineKind::kHostDma, static_cast<uint8_t>(engines > 0 ? engines - 1 : 0)};
   ASSIGN_OR_RETURN(const uint32_t queue, QueueOf(chip, engine, 0));
   device->queue_ = QueueId(queue);
-  absl::MutexLock lock(&device->mutex_);
+  MutexLock lock(&device->mutex_);
   ASSIGN_OR_RETURN(device->writer_,
                    CommandWriter::Create(chip, engine, CommandWriter::Role::kExternal));
   ASSIGN_OR_RETURN(device->commands_, device->CreateCommands(kCommandBytes));
@@ -55,7 +55,7 @@ absl::Status Device::Transfer(DeviceAddress source, DeviceAddress destination, u
 }
 
 absl::Status Device::CopyToDevice(absl::Span<const std::byte> source, DeviceAddress destination) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (source.size() >= kMapBytes) {
     // The device only reads it.
     void* host = const_cast<std::byte*>(source.data());
@@ -74,7 +74,7 @@ absl::Status Device::CopyToDevice(absl::Span<const std::byte> source, DeviceAddr
 }
 
 absl::Status Device::CopyFromDevice(DeviceAddress source, absl::Span<std::byte> destination) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (destination.size() >= kMapBytes) {
     ASSIGN_OR_RETURN(const DeviceAddress view,
                      driver_->MapHost(destination.data(), destination.size()));

@@ -14,9 +14,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "hal/bank.h"
+#include "hal/base/mutex.h"
 #include "hal/buffer.h"
 #include "hal/command_writer.h"
 #include "hal/driver.h"
@@ -64,7 +64,7 @@ class Device {
   const std::unique_ptr<Driver> driver_;
   std::unique_ptr<BankPool> banks_;
   std::atomic<uint64_t> newest_sequence_{0};
-  absl::Mutex mutex_;  // of the upload path
+  Mutex mutex_;  // of the upload path
   Timeline timeline_;
   QueueId queue_;
   std::unique_ptr<CommandWriter> writer_ ABSL_GUARDED_BY(mutex_);

@@ -45,7 +45,7 @@ absl::Status Timeline::Settle(Sequence sequence, absl::Status status) {
     return status;
   }
   if (!IsLoss(status.code())) return status;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (failure_.ok()) failure_ = std::move(status);
   failed_.store(true, std::memory_order_release);
   return failure_;
@@ -65,12 +65,12 @@ absl::StatusOr<bool> Timeline::Done(Sequence sequence) {
 }
 
 absl::Status Timeline::status() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return failure_;
 }
 
 void Timeline::Reset() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   failure_ = absl::OkStatus();
   completed_.store(last_.load());
   failed_.store(false, std::memory_order_release);

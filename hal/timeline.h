@@ -13,9 +13,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "hal/base/mutex.h"
 #include "hal/driver.h"
 
 namespace openhpu::hal {
@@ -71,7 +71,7 @@ class Timeline {
   std::atomic<uint64_t>& newest_;
   std::atomic<uint64_t> last_{0}, completed_{0};
   std::atomic<bool> failed_{false};
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -40,7 +40,7 @@ constexpr uint64_t kPageBytes = 4096;
 }  // namespace
 
 absl::StatusOr<TimestampPool::Word> TimestampPool::Take() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (!free_.empty()) {
     const Returned& oldest = free_.front();
     if (oldest.last.stream == nullptr ||
@@ -62,7 +62,7 @@ absl::StatusOr<TimestampPool::Word> TimestampPool::Take() {
 }
 
 void TimestampPool::Return(Word word, const Mark& last) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   free_.push_back({word, last});
 }
 
@@ -104,14 +104,14 @@ absl::StatusOr<std::unique_ptr<DeviceMemory>> ContextImpl::Allocate(uint64_t byt
 }
 
 HostMemoryImpl::~HostMemoryImpl() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (const LastUse& use : uses_) {
     use.timeline->Wait(use.sequence, absl::InfiniteDuration()).IgnoreError();
   }
 }
 
 void HostMemoryImpl::RecordUse(hal::Timeline& timeline, Sequence sequence) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (LastUse& use : uses_) {
     if (use.timeline != &timeline) continue;
     use.sequence = sequence;

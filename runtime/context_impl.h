@@ -12,7 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "hal/base/mutex.h"
 #include "hal/device.h"
 #include "runtime/context.h"
 #include "runtime/hardware_stream.h"
@@ -40,7 +40,7 @@ class TimestampPool {
     Mark last;
   };
   hal::Device& device_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<hal::HostBuffer> pages_ ABSL_GUARDED_BY(mutex_);
   std::deque<Returned> free_ ABSL_GUARDED_BY(mutex_);  // oldest first
 };
@@ -57,7 +57,7 @@ class HostMemoryImpl final : public HostMemory {
 
  private:
   const hal::HostBuffer buffer_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<LastUse> uses_ ABSL_GUARDED_BY(mutex_);  // one a stream
 };
 

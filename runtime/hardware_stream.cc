@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<HardwareStream>> HardwareStream::Create(hal::Devi
   constexpr hal::Engine kEngine = {hal::EngineKind::kHostDma, 0};
   ASSIGN_OR_RETURN(const uint32_t queue, hal::QueueOf(device.chip(), kEngine, index));
   stream->external_queue_ = QueueId(queue);
-  absl::MutexLock lock(&stream->mutex_);
+  MutexLock lock(&stream->mutex_);
   ASSIGN_OR_RETURN(
       stream->writer_,
       hal::CommandWriter::Create(device.chip(), kEngine, hal::CommandWriter::Role::kExternal));
@@ -47,7 +47,7 @@ HardwareStream::~HardwareStream() {
 
 absl::StatusOr<Sequence> HardwareStream::Submit(const Write& write,
                                                 const hal::RelocationValues& values) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return SubmitLocked(write, values);
 }
 
@@ -88,12 +88,12 @@ absl::StatusOr<Sequence> HardwareStream::CopyLocked(DeviceAddress source, Device
 
 absl::StatusOr<Sequence> HardwareStream::Copy(DeviceAddress source, DeviceAddress destination,
                                               uint64_t bytes) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return CopyLocked(source, destination, bytes);
 }
 
 absl::Status HardwareStream::CopyToDevice(const void* host, uint64_t bytes, DeviceAddress device) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (bytes >= kMapToDeviceBytes) {
     // The device only reads it.
     ASSIGN_OR_RETURN(const DeviceAddress view,
@@ -120,7 +120,7 @@ absl::Status HardwareStream::CopyToDevice(const void* host, uint64_t bytes, Devi
 }
 
 absl::Status HardwareStream::CopyFromDevice(DeviceAddress device, uint64_t bytes, void* host) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (bytes >= kMapFromDeviceBytes) {
     ASSIGN_OR_RETURN(const DeviceAddress view, device_.driver().MapHost(host, bytes));
     absl::StatusOr<Sequence> sequence = CopyLocked(device, view, bytes);
@@ -146,7 +146,7 @@ HardwareStream::Shared HardwareStream::SharedLocked() const {
 }
 
 HardwareStream::Shared HardwareStream::shared() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return SharedLocked();
 }
 
@@ -199,7 +199,7 @@ absl::Status HardwareStream::GrowBank(uint32_t sobs, uint32_t monitors) {
 
 absl::StatusOr<HardwareStream::Shared> HardwareStream::Reserve(uint64_t workspace_bytes,
                                                                uint32_t sobs, uint32_t monitors) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (workspace_bytes > workspace_.bytes()) RETURN_IF_ERROR(GrowWorkspace(workspace_bytes));
   if (sobs > bank_.sobs() || monitors > bank_.monitors()) {
     RETURN_IF_ERROR(GrowBank(sobs, monitors));
@@ -208,7 +208,7 @@ absl::StatusOr<HardwareStream::Shared> HardwareStream::Reserve(uint64_t workspac
 }
 
 void HardwareStream::Reset() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   generation_.fetch_add(1, std::memory_order_acq_rel);
   ++resets_;
   timeline_.Reset();

@@ -17,9 +17,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "hal/bank.h"
+#include "hal/base/mutex.h"
 #include "hal/buffer.h"
 #include "hal/command_writer.h"
 #include "hal/device.h"
@@ -102,7 +102,7 @@ class HardwareStream {
   std::atomic<uint64_t> generation_{1};
   std::atomic<uint32_t> launching_{0};
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::unique_ptr<hal::CommandWriter> writer_ ABSL_GUARDED_BY(mutex_);
   std::array<Slot, kSlots> slots_ ABSL_GUARDED_BY(mutex_);
   size_t next_slot_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -111,7 +111,7 @@ void MemoryPool::TrimLocked() {
 }
 
 void MemoryPool::Trim() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Reap(/*poll=*/true, /*wait=*/false);
   TrimLocked();
 }
@@ -141,7 +141,7 @@ absl::StatusOr<DeviceAddress> MemoryPool::AllocateLocked(uint64_t bytes) {
 
 absl::StatusOr<DeviceAddress> MemoryPool::Allocate(uint64_t bytes) {
   const uint64_t total = device_.info().dram_user_bytes;
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const uint64_t size = bytes <= total ? SizeClass(bytes) : bytes;
   absl::StatusOr<DeviceAddress> address =
       bytes <= total ? AllocateLocked(size) : absl::ResourceExhaustedError("more than there is");
@@ -159,7 +159,7 @@ absl::StatusOr<DeviceAddress> MemoryPool::Allocate(uint64_t bytes) {
 }
 
 void MemoryPool::Free(DeviceAddress address, std::vector<LastUse> uses) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto it = in_use_.find(address.value());
   OPENHPU_CHECK(it != in_use_.end());
   const uint64_t bytes = it->second;
@@ -178,7 +178,7 @@ void MemoryPool::Free(DeviceAddress address, std::vector<LastUse> uses) {
 }
 
 MemoryStatistics MemoryPool::statistics() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return statistics_;
 }
 

@@ -16,7 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "hal/base/mutex.h"
 #include "hal/buffer.h"
 #include "hal/device.h"
 #include "hal/range_allocator.h"
@@ -74,7 +74,7 @@ class MemoryPool {
 
   hal::Device& device_;
   const uint64_t chunk_bytes_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<uint64_t, Chunk> chunks_ ABSL_GUARDED_BY(mutex_);                       // by address
   std::map<uint64_t, std::vector<DeviceAddress>> cached_ ABSL_GUARDED_BY(mutex_);  // by size class
   std::map<uint64_t, uint64_t> in_use_ ABSL_GUARDED_BY(mutex_);  // address -> size class

@@ -46,7 +46,7 @@ absl::Status Signals::TurnOver(HardwareStream& stream) {
 
 absl::StatusOr<Mark> Signals::Record(HardwareStream& stream,
                                      std::optional<DeviceAddress> timestamp) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Count& count = counts_[stream.index()];
   if (count.value == max_count_) RETURN_IF_ERROR(TurnOver(stream));
   const hal::Sob sob = {SobOf(stream.index(), count.epoch)};
@@ -70,7 +70,7 @@ absl::StatusOr<Mark> Signals::Record(HardwareStream& stream,
 
 absl::Status Signals::WaitFor(HardwareStream& stream, const Mark& mark) {
   if (mark.stream == nullptr || mark.stream == &stream) return stream.timeline().status();
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Count& count = counts_[mark.stream->index()];
   if (mark.resets != resets_ || mark.epoch + 1 < count.epoch ||
       mark.sequence <= mark.stream->timeline().completed()) {
@@ -92,7 +92,7 @@ absl::Status Signals::WaitFor(HardwareStream& stream, const Mark& mark) {
 }
 
 void Signals::Reset() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   counts_ = {};
   ++resets_;
 }

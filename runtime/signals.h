@@ -16,8 +16,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "hal/bank.h"
+#include "hal/base/mutex.h"
 #include "runtime/hardware_stream.h"
 
 namespace openhpu::runtime {
@@ -66,7 +66,7 @@ class Signals {
 
   const hal::Bank bank_;
   const uint32_t max_count_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::array<Count, kStreams> counts_ ABSL_GUARDED_BY(mutex_);
   uint64_t resets_ ABSL_GUARDED_BY(mutex_) = 0;
 };

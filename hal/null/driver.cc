@@ -60,12 +60,12 @@ NullDriver::NullDriver(DeviceInfo info)
                 info_.chip.address_map().host_va_start().value()) {}
 
 uint64_t NullDriver::submissions() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return submissions_;
 }
 
 uint64_t NullDriver::chunks() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return chunks_;
 }
 
@@ -86,14 +86,14 @@ absl::StatusOr<SyncManagerInfo> NullDriver::GetSyncManagerInfo(int manager) {
 }
 
 absl::StatusOr<DeviceAddress> NullDriver::Allocate(MemoryKind kind, uint64_t bytes) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(const uint64_t address,
                    (kind == MemoryKind::kDram ? dram_ : sram_).Allocate(bytes, kMemoryAlignment));
   return DeviceAddress(address);
 }
 
 absl::Status NullDriver::Free(DeviceAddress address) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return dram_.SizeOf(address.value()) != 0 ? dram_.Free(address.value())
                                             : sram_.Free(address.value());
 }
@@ -102,13 +102,13 @@ absl::StatusOr<DeviceAddress> NullDriver::MapHost(void* host, uint64_t bytes) {
   if (host == nullptr || bytes == 0) {
     return absl::InvalidArgumentError("MapHost: no memory to map");
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(const uint64_t address, host_.Allocate(bytes, kPage));
   return DeviceAddress(address);
 }
 
 absl::Status NullDriver::UnmapHost(DeviceAddress address) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return host_.Free(address.value());
 }
 
@@ -117,7 +117,7 @@ absl::StatusOr<CommandMemory> NullDriver::CreateCommandMemory(uint64_t bytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("command memory of ", bytes, " bytes; 1 to ", kMaxCommandBytes));
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   Command command{std::make_unique<std::byte[]>(bytes), bytes};
   const absl::Span<std::byte> span(command.storage.get(), bytes);
   size_t slot = 0;
@@ -128,7 +128,7 @@ absl::StatusOr<CommandMemory> NullDriver::CreateCommandMemory(uint64_t bytes) {
 }
 
 absl::Status NullDriver::DestroyCommandMemory(uint64_t handle) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (handle == 0 || handle > commands_.size() || commands_[handle - 1].storage == nullptr) {
     return absl::NotFoundError(absl::StrCat("no command memory ", handle));
   }
@@ -176,7 +176,7 @@ absl::StatusOr<Sequence> NullDriver::Submit(absl::Span<const Chunk> chunks) {
     return absl::InvalidArgumentError(
         absl::StrCat("a submission of ", chunks.size(), " chunks; 1 to ", kMaxChunks));
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (size_t i = 0; i < chunks.size(); ++i) RETURN_IF_ERROR(CheckChunk(chunks[i], i));
   chunks_ += chunks.size();
   return Sequence(++submissions_);
@@ -187,7 +187,7 @@ absl::Status NullDriver::Wait(absl::Span<const Sequence> sequences, WaitFor, abs
     return absl::InvalidArgumentError(
         absl::StrCat("a wait for ", sequences.size(), " submissions; 1 to ", kMaxWaits));
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   for (Sequence sequence : sequences) {
     if (sequence.value() == 0 || sequence.value() > submissions_) {
       return absl::InvalidArgumentError(absl::StrCat("no submission ", sequence.value()));

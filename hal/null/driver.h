@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "hal/base/mutex.h"
 #include "hal/driver.h"
 #include "hal/range_allocator.h"
 
@@ -54,11 +54,11 @@ class NullDriver final : public Driver {
 
   explicit NullDriver(DeviceInfo info);
   absl::Status CheckChunk(const Chunk& chunk, size_t index) const
-      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const DeviceInfo info_;
   std::vector<QueueKind> queues_;  // by queue id
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   RangeAllocator dram_ ABSL_GUARDED_BY(mutex_), sram_ ABSL_GUARDED_BY(mutex_),
       host_ ABSL_GUARDED_BY(mutex_);
   std::vector<Command> commands_ ABSL_GUARDED_BY(mutex_);  // handle h is commands_[h - 1]
