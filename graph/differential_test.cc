@@ -77,7 +77,7 @@ class Generator {
     for (int i = 0; i < leaves; ++i) AddLeaf();
     const int ops = 4 + Pick(12);
     for (int tries = 0; static_cast<int>(program_.ops.size()) < ops && tries < 400; ++tries) {
-      switch (Pick(8)) {
+      switch (Pick(11)) {
         case 0:
         case 1:
           AddView();
@@ -93,6 +93,17 @@ class Generator {
           break;
         case 5:
           AddCopyInto();
+          break;
+        case 6:
+        case 7:
+          AddAlongDim();
+          break;
+        case 8:
+          if (Pick(4) == 0) {
+            AddConvolution();
+          } else {
+            AddWhere();
+          }
           break;
         default:
           AddBinary();
@@ -202,23 +213,30 @@ class Generator {
     std::vector<TensorType> types;
     for (const TensorSpec& t : inputs) types.push_back({t.dtype, t.sizes});
     absl::StatusOr<std::vector<TensorType>> results = (*op)->infer(attributes, types);
-    if (!results.ok() || results->size() != 1 || results->front().sizes.size() > 6) return false;
-    const TensorType& result = results->front();
-    if (Elements(result.sizes) > kMaxElements) return false;
-    TensorSpec out;
+    if (!results.ok() || results->front().sizes.size() > 6) return false;
+    int64_t elements = 0;
+    for (const TensorType& result : *results) elements += Elements(result.sizes);
+    if (elements > kMaxElements) return false;
+    std::vector<TensorSpec> outputs;
     if (may_be_in_place && Pick(3) == 0) {
-      std::optional<TensorSpec> place = InPlace(result, inputs);
+      std::optional<TensorSpec> place = InPlace(results->front(), inputs);
       if (!place.has_value()) return false;
-      out = *place;
+      outputs.push_back(*place);
     } else {
-      out.dtype = result.dtype;
-      out.sizes = result.sizes;
-      out.strides = ContiguousStrides(out.sizes);
-      out.storage = NewStorage(Elements(out.sizes) * StorageBytes(out.dtype));
-      tensors_.push_back(out);
+      for (const TensorType& result : *results) outputs.push_back(New(result));
     }
-    program_.ops.push_back({name, std::move(attributes), std::move(inputs), {out}});
+    program_.ops.push_back({name, std::move(attributes), std::move(inputs), std::move(outputs)});
     return true;
+  }
+
+  TensorSpec New(const TensorType& type) {
+    TensorSpec t;
+    t.dtype = type.dtype;
+    t.sizes = type.sizes;
+    t.strides = ContiguousStrides(t.sizes);
+    t.storage = NewStorage(Elements(t.sizes) * StorageBytes(t.dtype));
+    tensors_.push_back(t);
+    return t;
   }
 
   // An existing tensor to write: of the result's type, no element twice, and each input the same
@@ -245,14 +263,15 @@ class Generator {
   }
 
   void AddUnary() {
-    constexpr const char* kFloatOps[] = {"relu", "tanh", "sigmoid", "exp", "abs", "neg"};
+    constexpr const char* kFloatOps[] = {"relu", "tanh", "sigmoid", "exp",       "abs",
+                                         "neg",  "gelu", "silu",    "hardswish", "floor"};
     const TensorSpec& t = PickTensor();
     if (!IsFloat(t.dtype)) return;
-    Add(kFloatOps[Pick(6)], {}, {t}, true);
+    Add(kFloatOps[Pick(10)], {}, {t}, true);
   }
 
   void AddBinary() {
-    constexpr const char* kOps[] = {"add", "sub", "mul", "maximum", "minimum"};
+    constexpr const char* kOps[] = {"add", "sub", "mul", "maximum", "minimum", "lt", "eq", "ge"};
     const TensorSpec a = PickTensor();
     if (Pick(4) == 0) {
       if (a.dtype == DType::kBool) return;
@@ -265,7 +284,7 @@ class Generator {
     for (int tries = 0; tries < 12; ++tries) {
       const TensorSpec b = PickTensor();
       const bool logical = a.dtype == DType::kBool || b.dtype == DType::kBool;
-      const char* op = kOps[Pick(5)];
+      const char* op = kOps[Pick(8)];
       if (logical && std::string(op) != "mul") continue;
       if (Add(op, {}, {a, b}, true)) return;
     }
@@ -291,6 +310,88 @@ class Generator {
         {{"dim", std::vector<int64_t>{Pick(static_cast<int>(t.sizes.size()))}},
          {"keepdim", Pick(2) == 0}},
         {t}, false);
+  }
+
+  // Ops that move or combine elements along a dim.
+  void AddAlongDim() {
+    const TensorSpec t = PickTensor();
+    if (t.sizes.empty() || Elements(t.sizes) == 0) return;
+    const int64_t dim = Pick(static_cast<int>(t.sizes.size()));
+    const std::vector<int64_t> dims = {dim};
+    switch (Pick(IsFloat(t.dtype) ? 9 : 3)) {
+      case 0:
+        Add("flip", {{"dims", dims}}, {t}, false);
+        break;
+      case 1:
+        Add("roll", {{"dims", dims}, {"shifts", std::vector<int64_t>{1}}}, {t}, false);
+        break;
+      case 2: {
+        const TensorSpec other = PickTensor();
+        Add("cat", {{"dim", dim}}, {t, other.dtype == t.dtype ? other : t}, false);
+        break;
+      }
+      case 3:
+        Add("softmax", {{"dim", dim}}, {t}, false);
+        break;
+      case 4:
+        Add("log_softmax", {{"dim", dim}}, {t}, false);
+        break;
+      case 5:
+        Add("cumsum", {{"dim", dim}}, {t}, false);
+        break;
+      case 6:
+        Add("argmax", {{"dim", dim}, {"keepdim", Pick(2) == 0}}, {t}, false);
+        break;
+      case 7:
+        Add("native_layer_norm",
+            {{"normalized_shape", std::vector<int64_t>{t.sizes.back()}}, {"eps", 1e-5}}, {t},
+            false);
+        break;
+      default:
+        if (t.sizes.size() != 4 || t.sizes[2] < 2 || t.sizes[3] < 2) return;
+        Add("max_pool2d", {{"kernel_size", std::vector<int64_t>{2, 2}}}, {t}, false);
+    }
+  }
+
+  void AddWhere() {
+    for (int tries = 0; tries < 30; ++tries) {
+      const TensorSpec condition = PickTensor(), a = PickTensor(), b = PickTensor();
+      if (condition.dtype != DType::kBool || a.dtype != b.dtype) continue;
+      if (Add("where", {}, {condition, a, b}, false)) return;
+    }
+  }
+
+  // Of an image and filters made on the device.
+  void AddConvolution() {
+    const int64_t groups = 1 + Pick(2), kernel = 1 + Pick(3);
+    const DType type = Pick(3) == 0 ? DType::kBFloat16 : DType::kFloat32;
+    const TensorSpec x =
+        New({type, {1 + Pick(2), groups * (1 + Pick(3)), 3 + Pick(6), 3 + Pick(6)}});
+    const TensorSpec w = New({type, {groups * (1 + Pick(4)), x.sizes[1] / groups, kernel, kernel}});
+    program_.ops.push_back(
+        {"arange", {{"end", Elements(x.sizes)}, {"dtype", type}}, {}, {Flat(x)}});
+    program_.ops.push_back({"full",
+                            {{"fill_value", 0.25},
+                             {"size", std::vector<int64_t>(w.sizes.begin(), w.sizes.end())},
+                             {"dtype", type}},
+                            {},
+                            {w}});
+    const std::vector<int64_t> stride = {1 + Pick(2), 1 + Pick(2)}, padding = {Pick(2), Pick(2)};
+    const std::vector<int64_t> dilation = {1, 1}, none = {0, 0};
+    Add("convolution",
+        {{"stride", stride},
+         {"padding", padding},
+         {"dilation", dilation},
+         {"transposed", false},
+         {"output_padding", none},
+         {"groups", groups}},
+        {x, w}, false);
+  }
+
+  static TensorSpec Flat(TensorSpec t) {
+    t.sizes = {Elements(t.sizes)};
+    t.strides = {1};
+    return t;
   }
 
   // A copy, cast, into an existing view.
