@@ -296,6 +296,16 @@ TEST_F(QueueSuite, ABlockedStreamDoesNotBlockTheOthers) {
   EXPECT_OK(Wait(waiting));
 }
 
+TEST_F(QueueSuite, AWaitingStreamLetsTheOthersHaveTheEngine) {
+  // The first has used the engine, then waits for one that uses it too.
+  ASSERT_OK_AND_ASSIGN(HostMemory* const host, MapHost(Pattern(4096, 1)));
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress dram, Dram(2 * 4096));
+  Job first = NewJob(HostDma(0), 0), second = NewJob(HostDma(0), 1);
+  first.HostCopy(host->address, dram, 4096).AddSob(0).Await({Reaches(1, 1)});
+  second.Await({Reaches(0, 1)}).HostCopy(host->address, dram + 4096, 4096).AddSob(1, 1, true);
+  EXPECT_OK(Run({&first, &second}));
+}
+
 TEST_F(QueueSuite, DoneMeansThatAllExternalJobsAreDone) {
   const Bytes data = Pattern(1 << 20, 1);
   ASSERT_OK_AND_ASSIGN(HostMemory* const from, MapHost(data));
