@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -141,6 +142,23 @@ TEST(MachinesTest, LiveSideBySideAndKeepTheirOwnTime) {
   EXPECT_EQ(a.ReadAll<uint32_t>(in_a, 100), values);
   EXPECT_EQ(a->statistics().now, b->statistics().now);
   EXPECT_NE(a->statistics().now, c->statistics().now);
+}
+
+TEST(MachinesTest, RunOnManyThreads) {
+  TestCard shared("sim:tiny,qman.max_pending_cs=1024");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&shared, t] {
+      TestCard own("sim:tiny");
+      for (uint32_t i = 0; i < 20; ++i) {
+        const std::vector<uint32_t> values(64, 100 * t + i);
+        EXPECT_EQ(own.ReadAll<uint32_t>(own.Upload(values), 64), values);
+        EXPECT_EQ(shared.ReadAll<uint32_t>(shared.Upload(values), 64), values);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(shared->statistics().submissions, 160u);
 }
 
 TEST(HostTimeTest, CallsCostWhatTheChipFileSays) {
