@@ -19,7 +19,10 @@ absl::StatusOr<PlacedPlan> PlanWorks(std::vector<Work> works, const CompileOptio
   std::vector<bool> observed(buffers.size());
   for (size_t b = 0; b < observed.size(); ++b)
     observed[b] = homes[b].kind != Home::Kind::kWorkspace;
-  if (options.fuse) FuseElementwise(observed, works);
+  if (options.fuse) {
+    ForwardCopies(observed, works);
+    FuseElementwise(observed, works);
+  }
   if (options.drop_dead) DropDead(observed, works);
   Emitter emitter(buffers);
   for (const Work& work : works) RETURN_IF_ERROR(emitter.Emit(work));

@@ -44,35 +44,6 @@ bool Legal(const std::vector<View>& inputs, const std::vector<View>& outputs) {
   return space.dims.size() <= hal::kTpcMaxDims;
 }
 
-// Splits the dims of `space` so that they end where `bounds` (products of sizes from the innermost)
-// say.
-bool Refine(absl::Span<const int64_t> bounds, IterationSpace& space) {
-  std::vector<IterationDim> refined;
-  int64_t product = 1;
-  size_t next = 0;
-  for (size_t d = space.dims.size(); d-- > 0;) {
-    IterationDim dim = space.dims[d];
-    const int64_t end = product * dim.size;
-    while (next < bounds.size() && bounds[next] <= end) {
-      if (bounds[next] % product != 0) return false;
-      const int64_t inner = bounds[next] / product;
-      if (dim.size % inner != 0) return false;
-      if (inner > 1) {
-        IterationDim part = dim;
-        part.size = inner;
-        refined.push_back(part);
-        for (int64_t& s : dim.strides) s *= inner;
-        dim.size /= inner;
-      }
-      product = bounds[next++];
-    }
-    if (dim.size != 1) return false;
-  }
-  std::reverse(refined.begin(), refined.end());
-  space.dims = std::move(refined);
-  return true;
-}
-
 IterationSpace SpaceOf(const Work& work) {
   std::vector<const View*> operands;
   for (const View& v : work.inputs) operands.push_back(&v);
@@ -106,17 +77,7 @@ bool Align(Work& a, size_t j, Work& b, size_t k) {
   const size_t at_x = a.inputs.size() + j, at_y = k;
   SortDims(x, at_x);
   SortDims(y, at_y);
-  std::vector<int64_t> bounds;
-  for (const IterationSpace* space : {&x, &y}) {
-    int64_t product = 1;
-    for (size_t d = space->dims.size(); d-- > 0;) {
-      product *= space->dims[d].size;
-      bounds.push_back(product);
-    }
-  }
-  std::sort(bounds.begin(), bounds.end());
-  bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
-  if (!Refine(bounds, x) || !Refine(bounds, y) || x.dims.size() != y.dims.size()) return false;
+  if (!RefineTogether(x, y)) return false;
   for (size_t d = 0; d < x.dims.size(); ++d) {
     if (x.dims[d].size != y.dims[d].size || x.dims[d].strides[at_x] != y.dims[d].strides[at_y])
       return false;

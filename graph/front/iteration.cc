@@ -8,6 +8,38 @@
 #include "hal/kernel/text.h"
 
 namespace openhpu::graph {
+namespace {
+
+// Splits the dims of `space` so that they end where `bounds` (products of sizes from the innermost)
+// say.
+bool Refine(absl::Span<const int64_t> bounds, IterationSpace& space) {
+  std::vector<IterationDim> refined;
+  int64_t product = 1;
+  size_t next = 0;
+  for (size_t d = space.dims.size(); d-- > 0;) {
+    IterationDim dim = space.dims[d];
+    const int64_t end = product * dim.size;
+    while (next < bounds.size() && bounds[next] <= end) {
+      if (bounds[next] % product != 0) return false;
+      const int64_t inner = bounds[next] / product;
+      if (dim.size % inner != 0) return false;
+      if (inner > 1) {
+        IterationDim part = dim;
+        part.size = inner;
+        refined.push_back(part);
+        for (int64_t& s : dim.strides) s *= inner;
+        dim.size /= inner;
+      }
+      product = bounds[next++];
+    }
+    if (dim.size != 1) return false;
+  }
+  std::reverse(refined.begin(), refined.end());
+  space.dims = std::move(refined);
+  return true;
+}
+
+}  // namespace
 
 IterationSpace MakeSpace(absl::Span<const View* const> operands, absl::Span<const int> tags) {
   IterationSpace space;
@@ -63,6 +95,24 @@ void MergeDims(IterationSpace& space) {
     dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(i));
     if (i > 0) --i;
   }
+}
+
+bool RefineTogether(IterationSpace& a, IterationSpace& b) {
+  std::vector<int64_t> bounds;
+  for (const IterationSpace* space : {&a, &b}) {
+    int64_t product = 1;
+    for (size_t d = space->dims.size(); d-- > 0;) {
+      product *= space->dims[d].size;
+      bounds.push_back(product);
+    }
+  }
+  std::sort(bounds.begin(), bounds.end());
+  bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
+  if (!Refine(bounds, a) || !Refine(bounds, b) || a.dims.size() != b.dims.size()) return false;
+  for (size_t d = 0; d < a.dims.size(); ++d) {
+    if (a.dims[d].size != b.dims[d].size) return false;
+  }
+  return true;
 }
 
 bool IsDense(const IterationDim& dim) {

@@ -38,6 +38,10 @@ void SortDims(IterationSpace& space, size_t by);
 // Collapses neighbours that all operands step through as one.
 void MergeDims(IterationSpace& space);
 
+// Splits the dims of both spaces so that they have the same sizes. False when their products of
+// sizes do not divide each other.
+bool RefineTogether(IterationSpace& a, IterationSpace& b);
+
 // Whether `dim` may be innermost: stride 1 (or 0) for every operand.
 bool IsDense(const IterationDim& dim);
 // Moves dim i to the end.

@@ -28,6 +28,9 @@ void DropDead(const std::vector<bool>& observed, std::vector<Work>& works);
 // otherwise are copied by works of their own.
 void ChooseLayout(std::vector<Buffer>& buffers, std::vector<Work>& works);
 
+// A result that is only copied elsewhere is written there at once, where its engine can.
+void ForwardCopies(const std::vector<bool>& observed, std::vector<Work>& works);
+
 // What derives from weights alone.
 struct PreparedWorks {
   std::vector<Work> prepare;        // the works that make constants; taken out of `works`
