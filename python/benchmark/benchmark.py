@@ -1,92 +1,102 @@
-"""Simulated inference against PyTorch on the CPU, in one run: resnet50 (batch 8) and a 12-layer TransformerEncoder (batch 8, 128 tokens), fp32 and bf16.
+"""Replays on the simulated card beside PyTorch on the CPU, wall time on this machine.
 
-    bazel run -c opt //python:benchmark [-- --repeats 10 --only resnet50]
+    bazel run -c opt //python:benchmark -- [--models resnet50,transformer] [--dtypes float32,bfloat16] [--chip gaudi] [--repeats 10]
 
-Wall time, median of the repeats after two warm-ups, two threads on both sides, trace and hazards off. All host time of the simulator counts. Each side runs in a
-process of its own, since a process opens one device.
+Each line is a model and a dtype: the CPU's eager forward (plain path), a call of the wrapped model and the wait for it in functional and in timed mode (all host time
+of the simulator included, trace and hazards off), medians after two warm-ups, two threads everywhere. A process has one device, so each side has a process of its own;
+they take turns, so that a change of the machine's load meets them all.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from typing import Dict, List
+from typing import List
 
-MODELS = ["resnet50", "transformer"]
-DTYPES = ["float32", "bfloat16"]
-SIDES = ["cpu", "timed", "functional"]
+THREADS = 2
 WARM_UPS = 2
 
 
-def measure(model_name: str, dtype_name: str, side: str, repeats: int) -> float:
-    """Median seconds of one inference, in this process."""
-    if side != "cpu":
-        os.environ["OPENHPU_DEVICE"] = f"sim:gaudi,mode={side},arithmetic=fast"
+def side(model_name: str, dtype_name: str, device: str) -> None:
+    """A child: one forward for each line on stdin, its seconds on stdout."""
+    import reference_models
     import torch
 
-    torch.set_num_threads(2)
-    torch.manual_seed(0)
-    dtype = getattr(torch, dtype_name)
+    torch.set_num_threads(THREADS)
     if model_name == "resnet50":
-        import torchvision
-
-        model, inputs = torchvision.models.resnet50().eval(), torch.randn(8, 3, 224, 224)
+        model, inputs = reference_models.vision("resnet50", batch=8, size=224, inputs=1)
     else:
-        layer = torch.nn.TransformerEncoderLayer(768, 12, 3072, batch_first=True)
-        model, inputs = torch.nn.TransformerEncoder(layer, 12).eval(), torch.randn(8, 128, 768)
-    model, inputs = model.to(dtype), inputs.to(dtype)
-    run, finish = model, lambda: None
-    # nn.TransformerEncoder's fused CPU path is for inference without gradients; parameters that require them, recorded, take the plain one: the same ops as on hpu.
-    plain = torch.enable_grad() if side == "cpu" and model_name == "transformer" else torch.no_grad()
-    if side != "cpu":
+        model, inputs = reference_models.encoder(batch=8, tokens=128, inputs=1)
+    dtype = getattr(torch, dtype_name)
+    model, x = model.to(dtype), inputs[0].to(dtype)
+    wait = lambda: None  # noqa: E731
+    if device != "cpu":
         import habana_frameworks.torch as ht
 
-        run, inputs, finish = ht.hpu.wrap_in_hpu_graph(model.to("hpu")), inputs.to("hpu"), ht.hpu.synchronize
-    seconds = []
-    with plain:
-        for _ in range(WARM_UPS + repeats):
+        model, x, wait = ht.hpu.wrap_in_hpu_graph(model.to("hpu")), x.to("hpu"), ht.hpu.synchronize
+    print("ready", flush=True)
+    with torch.no_grad():
+        for _ in sys.stdin:
             start = time.perf_counter()
-            run(inputs)
-            finish()
-            seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[WARM_UPS:])
+            model(x)
+            wait()
+            print(time.perf_counter() - start, flush=True)
 
 
-def in_own_process(model: str, dtype: str, side: str, repeats: int) -> float:
-    environment = dict(os.environ, OMP_NUM_THREADS="2")
-    command = [sys.executable, os.path.realpath(__file__), "--measure", model, dtype, side, "--repeats", str(repeats)]
-    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+class Side:
+    def __init__(self, model: str, dtype: str, device: str) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "OPENHPU_DEVICE": device, "PT_HPU_PLACE_ON_CPU": "none"}
+        command = [sys.executable, os.path.abspath(__file__), "--side", model, dtype, device]
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.seconds: List[float] = []
+        self.answer()
+
+    def answer(self) -> str:
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"benchmark: {' '.join(self.process.args[2:])} ended with {self.process.wait()}")
+        return line
+
+    def run(self) -> None:
+        self.process.stdin.write("go\n")
+        self.seconds.append(float(self.answer()))
+
+    def median(self) -> float:
+        self.process.stdin.close()
+        self.process.wait()
+        return 1e3 * statistics.median(self.seconds[WARM_UPS:])
 
 
-def main(arguments: List[str]) -> int:
-    parser = argparse.ArgumentParser(prog="benchmark", description="Simulated inference against PyTorch on the CPU.")
-    parser.add_argument("--repeats", type=int, default=10, help="measured runs of each (default 10)")
-    parser.add_argument("--only", choices=MODELS, action="append", help="only this model")
-    parser.add_argument("--measure", nargs=3, metavar=("MODEL", "DTYPE", "SIDE"), help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.measure is not None:
-        print(json.dumps({"seconds": measure(*options.measure, options.repeats)}))
-        return 0
-    print(f"median of {options.repeats} after {WARM_UPS} warm-ups, milliseconds, two threads")
-    print(f"{'model':<12} {'dtype':<9} {'CPU eager':>10} {'timed':>10} {'functional':>11} {'timed/CPU':>10} {'funct./CPU':>11} {'timing adds':>12}")
-    for model in options.only or MODELS:
-        for dtype in DTYPES:
-            took: Dict[str, float] = {side: 1000 * in_own_process(model, dtype, side, options.repeats) for side in SIDES}
-            timed, functional = took["timed"] / took["cpu"], took["functional"] / took["cpu"]
-            added = 100 * (took["timed"] / took["functional"] - 1)
+def main() -> None:
+    if sys.argv[1:2] == ["--side"]:
+        side(*sys.argv[2:5])
+        return
+    parser = argparse.ArgumentParser(prog="benchmark", description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default="resnet50,transformer")
+    parser.add_argument("--dtypes", default="float32,bfloat16")
+    parser.add_argument("--chip", default="gaudi")
+    parser.add_argument("--repeats", type=int, default=10)
+    arguments = parser.parse_args()
+
+    print(f"wall milliseconds, median of {arguments.repeats} after {WARM_UPS}, {THREADS} threads, batch 8 (resnet50 of 224 x 224, transformer of 128 tokens)")
+    print(f"{'model':<12} {'dtype':<9} {'CPU eager':>10} {'functional':>11} {'ratio':>6} {'timed':>10} {'ratio':>6} {'timing adds':>12}")
+    for model in arguments.models.split(","):
+        for dtype in arguments.dtypes.split(","):
+            sides = [Side(model, dtype, device) for device in ("cpu", f"sim:{arguments.chip},mode=functional", f"sim:{arguments.chip},mode=timed")]
+            for _ in range(WARM_UPS + arguments.repeats):
+                for each in sides:
+                    each.run()
+            cpu, functional, timed = (each.median() for each in sides)
             print(
-                f"{model:<12} {dtype:<9} {took['cpu']:>10.1f} {took['timed']:>10.1f} {took['functional']:>11.1f} {timed:>10.2f} {functional:>11.2f} {added:>10.1f} %",
+                f"{model:<12} {dtype:<9} {cpu:>10.1f} {functional:>11.1f} {functional / cpu:>6.2f} {timed:>10.1f} {timed / cpu:>6.2f} "
+                f"{100 * (timed - functional) / functional:>10.1f} %",
                 flush=True,
             )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -1,6 +1,8 @@
 """Runs one test file against the installed wheel: makes a fresh virtual environment, installs the wheel into it, and runs pytest there.
 
-    run_in_venv.py WHEEL TEST_FILE
+    run_in_venv.py WHEEL TEST_FILE [MODULE...]
+
+The test may import the modules: files beside which nothing else lies.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ def main() -> int:
         if "TESTBRIDGE_TEST_ONLY" in environment:
             command.append("-k=" + environment["TESTBRIDGE_TEST_ONLY"])
         environment["VENV"] = venv
+        environment["PYTHONPATH"] = os.pathsep.join(os.path.dirname(os.path.abspath(module)) for module in sys.argv[3:])
         return subprocess.run(command, env=environment, cwd=folder).returncode
 
 

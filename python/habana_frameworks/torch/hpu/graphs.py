@@ -211,6 +211,11 @@ class _Wrapped:
         self.cache[key] = _Captured(captured, own, outputs, (mine_args, mine_kwargs), _native.identity(self._dicts))
         return outputs
 
+    @property
+    def graphs(self) -> List[HPUGraph]:
+        """The captured graphs, in order of capture."""
+        return [entry.graph for entry in self.cache.values()]
+
     def clear_cache(self) -> None:
         """Drops every captured graph."""
         for entry in self.cache.values():
