@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
 #include "simulator/functional/mme.h"
 #include "simulator/functional/mme_loop_nest.h"
@@ -208,6 +209,22 @@ absl::Status WalkRanges(const MmeView& view, const MmeOperand& operand, int arra
   return absl::OkStatus();
 }
 
+// What the walks below, and the loop nest, get through in seconds: lines of operands and results,
+// of each array. Loop counts of a descriptor go much further; a machine that met such a one would
+// be reset for taking too long.
+constexpr int64_t kMostLines = int64_t{1} << 24;
+
+absl::Status CheckWalkable(const MmeView& view) {
+  int64_t gemms = 1;
+  for (int64_t size : view.size) gemms = std::min(gemms * size, kMostLines + 1);
+  const int64_t lines =
+      view.m + std::max({view.s.Vectors(), view.l.Vectors(), view.o.spatial_size});
+  if (lines <= kMostLines / gemms) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat(
+      "MME descriptor: ", gemms > kMostLines ? "over " : "", std::min(gemms, kMostLines),
+      " gemms of ", lines, " lines outside of the dense forms; at most ", kMostLines, " in all"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<AccessBox>> MmeFootprint(
@@ -223,6 +240,7 @@ absl::StatusOr<std::vector<AccessBox>> MmeFootprint(
     ConvolutionBoxes(view, *convolution, boxes);
     return boxes;
   }
+  RETURN_IF_ERROR(CheckWalkable(view));
   Ranges s, l, o;
   RETURN_IF_ERROR(WalkRanges(view, view.s, 0, MmeWalk::Role::kInput, s));
   for (int array = 0; array < 2; ++array) {

@@ -3,7 +3,9 @@
 // hangs.
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/mme.h"
 #include "hal/abi/gaudi/packets.h"
 #include "hal/abi/gaudi/qman.h"
 #include "hal/abi/gaudi/sync_manager.h"
@@ -268,6 +271,34 @@ TEST_F(FaultSuite, LinearDmaIsForDmaEngines) {
   Job job = NewJob(Tpc(0));
   job.BodyRaw(abi::PacketLinDma()).Run();
   ExpectFault(job, HealthEvent::Kind::kUndefinedOpcode, "LIN_DMA");
+}
+
+TEST_F(FaultSuite, ADescriptorThatWouldNeverEndEnds) {
+  // A product, more and more of its loops as long as their registers allow.
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress dram, Dram(3 * 4096));
+  hal::MmeGemm gemm;
+  gemm.a = At(dram);
+  gemm.b = At(dram + 4096);
+  gemm.c = At(dram + 2 * 4096);
+  gemm.m = gemm.n = gemm.k = gemm.lda = gemm.ldb = gemm.ldc = 32;
+  ASSERT_OK_AND_ASSIGN(const auto writer,
+                       hal::CommandWriter::Create(chip(), Mme(0), hal::CommandWriter::Role::kBody));
+  ASSERT_OK(writer->Mme(gemm, std::nullopt));
+  hal::CommandBlob blob = writer->Take();
+  const std::array<uint64_t, 1> symbols = {0};
+  ASSERT_OK(hal::Relocate(blob.relocations, {symbols, first_sob(), first_monitor(), 0},
+                          absl::MakeSpan(blob.bytes)));
+  for (const size_t field : {offsetof(abi::MmeDescriptor, conv_kernel_size_minus_1),
+                             offsetof(abi::MmeDescriptor, num_iterations_minus_1)}) {
+    std::memset(&blob.bytes[sizeof(abi::PacketWregBulk) + field], 0xFF, sizeof(uint32_t));
+    Job job = NewJob(Mme(0));
+    for (size_t at = 0; at < blob.bytes.size(); at += sizeof(uint32_t)) {
+      uint32_t word;
+      std::memcpy(&word, &blob.bytes[at], sizeof word);
+      job.BodyRaw(word);
+    }
+    ExpectFault(job.Run(), HealthEvent::Kind::kUndefinedOpcode, "MME descriptor");
+  }
 }
 
 TEST_F(FaultSuite, AFenceThatNobodyServesIsADeadlock) {
