@@ -12,10 +12,10 @@ namespace {
 
 using Door = SimulationContext::Door;
 
-// A program that polls for something that will never come, or submits again and again to a queue
-// that will never drain, must end too. The kernel driver's timeout of a submission does that on a
-// card, in its own time; here it is this many looks in a row that find the machine with nothing
-// left to do.
+// A program that polls or waits by and by for something that will never come, or submits again and
+// again to a queue that will never drain, must end too. The kernel driver's timeout of a submission
+// does that on a card, in its own time; here it is this many looks in a row that find the machine
+// with nothing left to do.
 constexpr uint64_t kIdleLooks = 10000;
 
 constexpr uint64_t kPicosecondsPerNanosecond = 1000;
@@ -138,7 +138,10 @@ absl::Status Card::RunUntilSettled(absl::Span<const Sequence> sequences, hal::Wa
     }
     NoteFault();
     if (failed_ || context().pending()) continue;
-    if (!Settled(sequences, what, result, when)) DeclareDeadlock(sequences);
+    if (Settled(sequences, what, result, when)) break;
+    // Who waits with a deadline may still submit what others wait for.
+    if (has_deadline && !LooksInVain()) break;
+    DeclareDeadlock(sequences);
   }
   if (!Settled(sequences, what, result, when) || (has_deadline && when > deadline)) {
     host_ = std::max(host_, deadline);
