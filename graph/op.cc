@@ -12,7 +12,9 @@ namespace {
 
 std::vector<const OpDeclaration*> Gather() {
   std::vector<const OpDeclaration*> ops;
-  for (const auto& family : {ActivationOps(), ArithmeticOps(), ConvolutionOps(), CreationOps(), IndexingOps(), MatmulOps(), NormalizationOps(), PoolingOps(), ReductionOps(), SelectionOps(), ShapeOps()}) {
+  for (const auto& family : {ActivationOps(), ArithmeticOps(), ConvolutionOps(), CreationOps(),
+                             IndexingOps(), MatmulOps(), NormalizationOps(), PoolingOps(),
+                             ReductionOps(), SelectionOps(), ShapeOps(), UpsampleOps()}) {
     for (const OpDeclaration& op : family) ops.push_back(&op);
   }
   std::sort(ops.begin(), ops.end(),

@@ -56,12 +56,6 @@ absl::StatusOr<hal::KernelTensor> TensorOf(const IterationSpace& space, size_t i
 // What operand `i` touches, as a view of its buffer.
 View Touched(const IterationSpace& space, size_t i);
 
-// Calls `body` with spaces of at most `max_dims` dims that together make up `space`: loops over the
-// smallest dims that are not the last `keep`. ResourceExhausted when that takes more than 4096
-// pieces.
-template <typename Body>
-absl::Status ForEachPiece(const IterationSpace& space, size_t max_dims, size_t keep, Body body);
-
 // One piece of `space`: dims[d] fixed at `index`.
 IterationSpace FixDim(const IterationSpace& space, size_t d, int64_t index);
 // The dim to loop over next: the smallest without a positive tag; -1 when there is none before the
@@ -69,17 +63,23 @@ IterationSpace FixDim(const IterationSpace& space, size_t d, int64_t index);
 int DimToLoop(const IterationSpace& space, size_t keep);
 inline constexpr int64_t kMaxPieces = 4096;
 
+// Calls `body` with spaces of at most `max_dims` dims that together make up `space`: loops over the
+// smallest dims that are not the last `keep`. ResourceExhausted when that takes more than 4096
+// pieces.
 template <typename Body>
-absl::Status ForEachPiece(const IterationSpace& space, size_t max_dims, size_t keep, Body body) {
+absl::Status ForEachPiece(const IterationSpace& space, size_t max_dims, size_t keep, Body body,
+                          int64_t pieces = kMaxPieces) {
   if (space.dims.size() <= max_dims) return body(space);
   const int d = DimToLoop(space, keep);
   if (d < 0) return absl::UnimplementedError("more dims than a kernel takes");
-  if (space.dims[d].size > kMaxPieces) {
+  const int64_t size = space.dims[d].size;
+  if (size > pieces) {
     return absl::ResourceExhaustedError(
         "a view with so many unmergeable dims takes too many commands");
   }
-  for (int64_t i = 0; i < space.dims[d].size; ++i) {
-    const absl::Status status = ForEachPiece(FixDim(space, d, i), max_dims, keep, body);
+  for (int64_t i = 0; i < size; ++i) {
+    const absl::Status status =
+        ForEachPiece(FixDim(space, d, i), max_dims, keep, body, pieces / size);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -18,6 +18,7 @@ absl::Span<const OpDeclaration> PoolingOps();
 absl::Span<const OpDeclaration> ReductionOps();
 absl::Span<const OpDeclaration> SelectionOps();
 absl::Span<const OpDeclaration> ShapeOps();
+absl::Span<const OpDeclaration> UpsampleOps();
 
 }  // namespace openhpu::graph
 
