@@ -92,8 +92,12 @@ TEST(VersionsTest, RandomViewsAgreeWithTheirBytes) {
                           : covers ? Overlap::kCovers
                                    : Overlap::kOverlaps;
     const Overlap got = Relate(a, b);
-    if (got == Overlap::kDisjoint) EXPECT_FALSE(touches);
-    if (got == Overlap::kCovers) EXPECT_TRUE(covers);
+    if (got == Overlap::kDisjoint) {
+      EXPECT_FALSE(touches);
+    }
+    if (got == Overlap::kCovers) {
+      EXPECT_TRUE(covers);
+    }
     exact += got == truth;
     ++all;
   }
