@@ -55,7 +55,9 @@ bool LosesWrites(const c10::FunctionSchema& schema) {
 }  // namespace
 
 std::string UserLine() {
-  if (!Py_IsInitialized() || !PyGILState_Check()) return "";
+  if (!Py_IsInitialized() || _Py_IsFinalizing()) return "";
+  // PyTorch's bindings have let the interpreter go before they dispatch.
+  const PyGILState_STATE gil = PyGILState_Ensure();
   std::string line;
   PyFrameObject* frame = PyThreadState_GetFrame(PyThreadState_Get());
   while (frame != nullptr) {
@@ -73,6 +75,7 @@ std::string UserLine() {
     Py_DECREF(frame);
     frame = back;
   }
+  PyGILState_Release(gil);
   return line;
 }
 
@@ -84,9 +87,10 @@ std::map<std::string, uint64_t> FallbackCounts() {
 void RefuseDuringCapture(const std::string& op, const std::string& why) {
   if (!Device::IsOpen()) return;
   Device* device = ValueOrThrow(Device::Get());
+  const std::string line =
+      UserLine();  // before the lock: nobody waits for the interpreter with the device locked
   std::lock_guard lock(device->mutex());
   if (!device->current_recorder().capturing()) return;
-  const std::string line = UserLine();
   const std::string message = hal::Cat(op, " is not supported during HPU Graph capturing",
                                        line.empty() ? "" : hal::Cat(" (", line, ")"), ": ", why);
   device->DiscardCapture(Device::CurrentStream(), message);
@@ -112,6 +116,18 @@ void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
       !LosesWrites(schema), name,
       " is not yet supported on HPU. On the CPU, its writes through views or lists would be lost.");
   CountFallback(name);
+  // PyTorch moves tensors and lists of them, but not lists of optional ones (indices).
+  for (size_t i = 0; i < schema.arguments().size(); ++i) {
+    c10::IValue& value = (*stack)[stack->size() - schema.arguments().size() + i];
+    const auto list = schema.arguments()[i].type()->cast<c10::ListType>();
+    if (!list || list->getElementType()->kind() != c10::TypeKind::OptionalType) continue;
+    c10::List<c10::optional<at::Tensor>> on_cpu;
+    for (const c10::IValue& element : value.toListRef()) {
+      on_cpu.push_back(element.isTensor() ? c10::optional<at::Tensor>(element.toTensor().cpu())
+                                          : c10::nullopt);
+    }
+    value = std::move(on_cpu);
+  }
   at::native::cpu_fallback(op, stack);
 }
 

@@ -57,12 +57,10 @@ bool IsOptionalTensorList(const c10::Argument& argument) {
 
 bool IsCpuScalar(const at::Tensor& t) { return t.defined() && t.device().is_cpu() && t.dim() == 0; }
 
+// Python numbers stay as they are: meta kernels written in Python read them.
 at::Tensor MetaLike(const at::Tensor& t) {
-  if (!t.defined() || t.is_meta()) return t;
-  at::Tensor meta = at::empty_strided(t.sizes(), t.strides(), t.options().device(c10::kMeta));
-  if (t.unsafeGetTensorImpl()->is_wrapped_number())
-    meta.unsafeGetTensorImpl()->set_wrapped_number(true);
-  return meta;
+  if (!t.defined() || t.is_meta() || t.unsafeGetTensorImpl()->is_wrapped_number()) return t;
+  return at::empty_strided(t.sizes(), t.strides(), t.options().device(c10::kMeta));
 }
 
 c10::IValue MetaLike(const c10::IValue& value) {
@@ -256,9 +254,10 @@ void Record(std::string_view op, graph::Attributes attributes, at::ArrayRef<at::
   out.reserve(outputs.size());
   for (const at::Tensor& t : inputs) in.push_back(Ref(t));
   for (const at::Tensor& t : outputs) out.push_back(Ref(t));
+  const std::string source =
+      UserLine();  // before the lock: nobody waits for the interpreter with the device locked
   std::lock_guard lock(device->mutex());
-  ThrowIfError(device->current_recorder().Record(op, std::move(attributes), in, out,
-                                                 hal::Cat(op, " ", UserLine())));
+  ThrowIfError(device->current_recorder().Record(op, std::move(attributes), in, out, source));
 }
 
 void RecordCopy(const at::Tensor& src, const at::Tensor& dst) {

@@ -1,0 +1,61 @@
+"""The program that a new user types first, as it stands in the vendor's guide."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import torch
+import habana_frameworks.torch as ht
+device = torch.device('hpu')
+class GraphTest(object):
+    def __init__(self, size: int) -> None:
+        self.g = ht.hpu.HPUGraph()
+        self.s = ht.hpu.Stream()
+        self.size = size
+    def wrap_func(self, first: bool) -> None:
+        if first:
+            with ht.hpu.stream(self.s):
+                self.g.capture_begin()
+                a = torch.full((self.size,), 1, device=device)
+                b = a
+                b = b + 1
+                self.g.capture_end()
+                self.b = b
+        else:
+            self.g.replay()
+t = GraphTest(8); t.wrap_func(True)
+for _ in range(3):
+    t.wrap_func(False); ht.hpu.synchronize(); print(t.b.cpu())
+"""
+
+
+def run(program, **environment):
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PT_HPU_PLACE_ON_CPU": "none", **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_prints_twos_every_time():
+    assert run(PROGRAM) == 3 * "tensor([2, 2, 2, 2, 2, 2, 2, 2])\n"
+
+
+def test_the_address_is_constant():
+    addresses = run(PROGRAM.replace("print(t.b.cpu())", "print(t.b.data_ptr())")).split()
+    assert len(addresses) == 3 and len(set(addresses)) == 1 and int(addresses[0]) > 0
+
+
+def test_it_is_the_same_in_functional_mode():
+    assert run(PROGRAM, OPENHPU_DEVICE="sim:gaudi,mode=functional") == 3 * "tensor([2, 2, 2, 2, 2, 2, 2, 2])\n"
+
+
+def test_a_timeline_does_not_depend_on_the_hash_seed(tmp_path):
+    program = "from habana_frameworks.torch.utils import simulator\nimport sys\n" + PROGRAM.replace(
+        "for _ in range(3):\n    ", f"with simulator.trace(sys.argv[1] if len(sys.argv) > 1 else {str(tmp_path / 'FILE')!r}):\n    "
+    )
+    timelines = []
+    for seed in ("1", "2"):
+        path = tmp_path / seed
+        run(program.replace("FILE", seed), PYTHONHASHSEED=seed)
+        timelines.append(path.read_bytes())
+    assert timelines[0] == timelines[1] and b"TPC" in timelines[0]
