@@ -10,11 +10,11 @@ import habana_frameworks.torch as ht
 from habana_frameworks.torch.utils import simulator
 
 MODELS = {
-    "resnet18": lambda: reference_models.vision("resnet18", batch=2, size=96, inputs=5),
-    "resnet50": lambda: reference_models.vision("resnet50", batch=2, size=96, inputs=5),
-    "mobilenet_v2": lambda: reference_models.vision("mobilenet_v2", batch=2, size=96, inputs=5),
-    "vgg11": lambda: reference_models.vision("vgg11", batch=2, size=64, inputs=5),
-    "transformer": lambda: reference_models.encoder(batch=2, tokens=32, inputs=5),
+    "resnet18": lambda: reference_models.vision("resnet18", batch=2, size=224, inputs=5),
+    "resnet50": lambda: reference_models.vision("resnet50", batch=2, size=224, inputs=5),
+    "mobilenet_v2": lambda: reference_models.vision("mobilenet_v2", batch=2, size=224, inputs=5),
+    "vgg11": lambda: reference_models.vision("vgg11", batch=2, size=224, inputs=5),
+    "transformer": lambda: reference_models.encoder(batch=2, tokens=128, inputs=5),
 }
 
 
