@@ -19,9 +19,6 @@ namespace {
 // An image as a buffer holds it: [n][c][p], p the pixels of all rows.
 struct Image {
   int64_t n = 0, c = 0, p = 0;
-  friend bool operator==(const Image& a, const Image& b) {
-    return a.n == b.n && a.c == b.c && a.p == b.p;
-  }
 };
 
 // `v`, of a buffer that holds [n][c][p], after the buffer is changed to [n][p][c]. Nothing if it is
