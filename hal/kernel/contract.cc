@@ -376,4 +376,67 @@ absl::StatusOr<TpcDims> IntegerMatmulIndexSpace(KernelTensors tensors) {
   return Vectorised(c.sizes);
 }
 
+absl::StatusOr<TpcDims> RandomIndexSpace(const RandomParams&, KernelTensors tensors) {
+  const Checker check(kRandomGuid);
+  RETURN_IF_ERROR(check.Count(tensors, 2));
+  const KernelTensor &state = tensors[0], &out = tensors[1];
+  RETURN_IF_ERROR(check.Operand("state", state));
+  RETURN_IF_ERROR(check.HasDType("state", state, DType::kInt32));
+  RETURN_IF_ERROR(check.Output("output", out));
+  RETURN_IF_ERROR(check.HasDType("output", out, DType::kInt32));
+  for (int d = 1; d < kTpcMaxDims; ++d) {
+    if (state.sizes[d] != 1) return check.Error("state: dim ", d, " is used");
+    if (out.sizes[d] != 1) return check.Error("output: dim ", d, " is used");
+  }
+  if (state.sizes[0] < 3 || state.sizes[0] % 2 == 0) {
+    return check.Error("state: ", state.sizes[0], " words are no position and keys");
+  }
+  return Vectorised(out.sizes);
+}
+
+absl::StatusOr<TpcDims> ScatterIndexSpace(const ScatterParams& params, KernelTensors tensors) {
+  const Checker check(kScatterGuid);
+  RETURN_IF_ERROR(check.Count(tensors, 3));
+  const KernelTensor &index = tensors[0], &source = tensors[1], &out = tensors[2];
+  if (params.op > ScatterOp::kMax) {
+    return check.Error("unknown operation ", static_cast<int>(params.op));
+  }
+  if (params.dim >= kTpcMaxDims) return check.Error("dim ", params.dim, " is not 0 to 4");
+  RETURN_IF_ERROR(check.Operand("index", index));
+  RETURN_IF_ERROR(check.HasDType("index", index, DType::kInt32));
+  RETURN_IF_ERROR(check.Operand("source", source));
+  RETURN_IF_ERROR(check.Output("output", out));
+  RETURN_IF_ERROR(check.HasDType("source", source, out.dtype));
+  TpcDims written = out.sizes;
+  written[params.dim] = index.sizes[params.dim];
+  RETURN_IF_ERROR(check.Broadcasts("index", index, written));
+  RETURN_IF_ERROR(check.Broadcasts("source", source, written));
+  TpcDims space = out.sizes;
+  if (space[params.dim] > 1) space[params.dim] = 1;
+  return Vectorised(space);
+}
+
+absl::StatusOr<TpcDims> SortIndexSpace(const SortParams& params, KernelTensors tensors) {
+  const Checker check(kSortGuid);
+  RETURN_IF_ERROR(check.Count(tensors, 3));
+  const KernelTensor &in = tensors[0], &values = tensors[1], &indices = tensors[2];
+  if (params.dim >= kTpcMaxDims) return check.Error("dim ", params.dim, " is not 0 to 4");
+  RETURN_IF_ERROR(check.Operand("input", in));
+  RETURN_IF_ERROR(check.Output("values", values));
+  RETURN_IF_ERROR(check.HasDType("values", values, in.dtype));
+  RETURN_IF_ERROR(check.Output("indices", indices));
+  RETURN_IF_ERROR(check.HasDType("indices", indices, DType::kInt32));
+  TpcDims expected = in.sizes;
+  expected[params.dim] = values.sizes[params.dim];
+  RETURN_IF_ERROR(check.Sizes("values", values, expected));
+  RETURN_IF_ERROR(check.Sizes("indices", indices, expected));
+  if (expected[params.dim] > in.sizes[params.dim]) {
+    return check.Error("values: ", expected[params.dim], " of ", in.sizes[params.dim], " elements");
+  }
+  if (in.sizes[params.dim] > INT32_MAX) return check.Error("input: too many elements to sort");
+  TpcDims space = expected;
+  if (space[params.dim] > 1) space[params.dim] = 1;
+  return Vectorised(space);
+}
+
 }  // namespace openhpu::hal

@@ -5,9 +5,10 @@
 //
 // What a step of the index space is. dim 0 counts vectors of kVectorLanes elements, dims 1-4
 // elements, of:
-//   fused, gather, pool2d, depthwise, matmul_int: the output;
+//   fused, gather, pool2d, depthwise, matmul_int, random: the output;
 //   reduce: the output (reduced dims have size 1);
-//   softmax: the output with the softmax dim as one step (dim 0 as one step when it is that dim);
+//   softmax, scatter, sort: the output with the dim that they work along as one step (dim 0 as one
+//   step when it is that dim);
 //   norm: mean and rstd (reduced dims have size 1).
 // Every step makes its own outputs, so all dims may be cut anywhere, and results do not depend on
 // the cut. `written` is not looked at.
@@ -34,6 +35,9 @@ inline constexpr std::string_view kPool2dGuid = "openhpu.pool2d";
 inline constexpr std::string_view kGatherGuid = "openhpu.gather";
 inline constexpr std::string_view kDepthwiseGuid = "openhpu.depthwise";
 inline constexpr std::string_view kIntegerMatmulGuid = "openhpu.matmul_int";
+inline constexpr std::string_view kRandomGuid = "openhpu.random";
+inline constexpr std::string_view kScatterGuid = "openhpu.scatter";
+inline constexpr std::string_view kSortGuid = "openhpu.sort";
 
 using KernelTensors = absl::Span<const KernelTensor>;
 
@@ -45,6 +49,9 @@ absl::StatusOr<TpcDims> Pool2dIndexSpace(const PoolParams& params, KernelTensors
 absl::StatusOr<TpcDims> GatherIndexSpace(const GatherParams& params, KernelTensors tensors);
 absl::StatusOr<TpcDims> DepthwiseIndexSpace(const DepthwiseParams& params, KernelTensors tensors);
 absl::StatusOr<TpcDims> IntegerMatmulIndexSpace(KernelTensors tensors);
+absl::StatusOr<TpcDims> RandomIndexSpace(const RandomParams& params, KernelTensors tensors);
+absl::StatusOr<TpcDims> ScatterIndexSpace(const ScatterParams& params, KernelTensors tensors);
+absl::StatusOr<TpcDims> SortIndexSpace(const SortParams& params, KernelTensors tensors);
 
 }  // namespace openhpu::hal
 

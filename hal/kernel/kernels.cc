@@ -230,6 +230,59 @@ absl::StatusOr<DepthwiseParams> ReadDepthwise(absl::Span<const uint32_t> scalars
   return params;
 }
 
+absl::StatusOr<KernelLaunch> MakeRandom(const RandomParams& params, const KernelTensor& state,
+                                        const KernelTensor& out) {
+  ASSIGN_OR_RETURN(const TpcDims space, RandomIndexSpace(params, {state, out}));
+  KernelLaunch launch = Launch(kRandomGuid, {state, out}, 1, space);
+  launch.scalars = {params.draw};
+  return launch;
+}
+
+absl::StatusOr<RandomParams> ReadRandom(absl::Span<const uint32_t> scalars) {
+  ScalarReader reader(kRandomGuid, scalars);
+  RETURN_IF_ERROR(reader.Expect(1));
+  return RandomParams{reader.Next()};
+}
+
+absl::StatusOr<KernelLaunch> MakeScatter(const ScatterParams& params, const KernelTensor& index,
+                                         const KernelTensor& source, const KernelTensor& out) {
+  ASSIGN_OR_RETURN(const TpcDims space, ScatterIndexSpace(params, {index, source, out}));
+  KernelLaunch launch = Launch(kScatterGuid, {index, source, out}, 1, space);
+  launch.scalars = {static_cast<uint32_t>(params.op), params.dim};
+  return launch;
+}
+
+absl::StatusOr<ScatterParams> ReadScatter(absl::Span<const uint32_t> scalars) {
+  ScalarReader reader(kScatterGuid, scalars);
+  RETURN_IF_ERROR(reader.Expect(2));
+  ScatterParams params;
+  ASSIGN_OR_RETURN(const uint32_t op,
+                   reader.AtMost(static_cast<uint32_t>(ScatterOp::kMax), "operation"));
+  ASSIGN_OR_RETURN(const uint32_t dim, reader.AtMost(kTpcMaxDims - 1, "dim"));
+  params.op = static_cast<ScatterOp>(op);
+  params.dim = static_cast<uint8_t>(dim);
+  return params;
+}
+
+absl::StatusOr<KernelLaunch> MakeSort(const SortParams& params, const KernelTensor& in,
+                                      const KernelTensor& values, const KernelTensor& indices) {
+  ASSIGN_OR_RETURN(const TpcDims space, SortIndexSpace(params, {in, values, indices}));
+  KernelLaunch launch = Launch(kSortGuid, {in, values, indices}, 2, space);
+  launch.scalars = {params.dim, params.descending};
+  return launch;
+}
+
+absl::StatusOr<SortParams> ReadSort(absl::Span<const uint32_t> scalars) {
+  ScalarReader reader(kSortGuid, scalars);
+  RETURN_IF_ERROR(reader.Expect(2));
+  SortParams params;
+  ASSIGN_OR_RETURN(const uint32_t dim, reader.AtMost(kTpcMaxDims - 1, "dim"));
+  ASSIGN_OR_RETURN(const uint32_t descending, reader.AtMost(1, "descending"));
+  params.dim = static_cast<uint8_t>(dim);
+  params.descending = descending != 0;
+  return params;
+}
+
 absl::StatusOr<KernelLaunch> MakeIntegerMatmul(const KernelTensor& a, const KernelTensor& b,
                                                const KernelTensor& c) {
   ASSIGN_OR_RETURN(const TpcDims space, IntegerMatmulIndexSpace({a, b, c}));

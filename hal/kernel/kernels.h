@@ -115,6 +115,42 @@ struct DepthwiseParams {
 absl::StatusOr<KernelLaunch> MakeDepthwise(const DepthwiseParams& params, const KernelTensor& x,
                                            const KernelTensor& weight, const KernelTensor& y);
 
+// guid openhpu.random: 32 random bits an element: word i % 4 of Philox4x32-10 with counter {i / 4,
+// d, 0, 0} under key `k`, i the element of the flat output. So a word does not depend on the cut,
+// nor on what else is drawn. The state is {position, key 0 low, key 0 high, key 1 low, ..}: a
+// draw's number n = position + `draw` gives k = n / kDrawsPerKey and d = n % kDrawsPerKey; a draw
+// beyond the last key is OutOfRange. State i32 {1 + 2 keys}, out i32 {n}.
+inline constexpr uint32_t kDrawsPerKey = 624;
+struct RandomParams {
+  uint32_t draw = 0;
+};
+absl::StatusOr<KernelLaunch> MakeRandom(const RandomParams& params, const KernelTensor& state,
+                                        const KernelTensor& out);
+
+// guid openhpu.scatter: out[.., index, ..] = op(itself, source[.., j, ..]), the index along `dim`,
+// in place. Along `dim` index and source have as many elements as are written, else the output's
+// sizes; index and source broadcast. What goes to one place goes there in the order of j. kAdd and
+// the others compute f32 and bf16 in fp32 and round each time, integers in 32 bits. Negative
+// indices count from the end; others out of range write nothing and raise the kernel's range flag.
+// Tensors: index (i32), source, out. The index space is the output's with `dim` as one step.
+enum class ScatterOp : uint8_t { kReplace, kAdd, kMultiply, kMin, kMax };
+struct ScatterParams {
+  ScatterOp op = ScatterOp::kReplace;
+  uint8_t dim = 0;
+};
+absl::StatusOr<KernelLaunch> MakeScatter(const ScatterParams& params, const KernelTensor& index,
+                                         const KernelTensor& source, const KernelTensor& out);
+
+// guid openhpu.sort: the first elements along `dim` in order, and where they were (i32): as many as
+// the outputs have there. Stable; a NaN is larger than everything, -0 and 0 are equal. The index
+// space is the output's with `dim` as one step.
+struct SortParams {
+  uint8_t dim = 0;
+  bool descending = false;
+};
+absl::StatusOr<KernelLaunch> MakeSort(const SortParams& params, const KernelTensor& in,
+                                      const KernelTensor& values, const KernelTensor& indices);
+
 // guid openhpu.matmul_int: integer matrix product, 32-bit wrapping sums: a {K, M, B..}, b {N, K,
 // B..}, c {N, M, B..}; i32/i16/i8/u8 in, i32 or the input's dtype out.
 absl::StatusOr<KernelLaunch> MakeIntegerMatmul(const KernelTensor& a, const KernelTensor& b,
@@ -128,6 +164,9 @@ absl::StatusOr<NormParams> ReadNorm(absl::Span<const uint32_t> scalars);
 absl::StatusOr<PoolParams> ReadPool2d(absl::Span<const uint32_t> scalars);
 absl::StatusOr<GatherParams> ReadGather(absl::Span<const uint32_t> scalars);
 absl::StatusOr<DepthwiseParams> ReadDepthwise(absl::Span<const uint32_t> scalars);
+absl::StatusOr<RandomParams> ReadRandom(absl::Span<const uint32_t> scalars);
+absl::StatusOr<ScatterParams> ReadScatter(absl::Span<const uint32_t> scalars);
+absl::StatusOr<SortParams> ReadSort(absl::Span<const uint32_t> scalars);
 
 // Cuts [0, index_space) into at most `parts` boxes of nearly equal size, along splittable dims,
 // slowest first. Never returns an empty box.

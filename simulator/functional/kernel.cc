@@ -19,7 +19,9 @@ constexpr Entry kKernels[] = {
     {hal::kDepthwiseGuid, MakeDepthwiseKernel}, {hal::kFusedGuid, MakeFusedKernel},
     {hal::kGatherGuid, MakeGatherKernel},       {hal::kIntegerMatmulGuid, MakeIntegerMatmulKernel},
     {hal::kNormGuid, MakeNormKernel},           {hal::kPool2dGuid, MakePool2dKernel},
-    {hal::kReduceGuid, MakeReduceKernel},       {hal::kSoftmaxGuid, MakeSoftmaxKernel},
+    {hal::kRandomGuid, MakeRandomKernel},       {hal::kReduceGuid, MakeReduceKernel},
+    {hal::kScatterGuid, MakeScatterKernel},     {hal::kSoftmaxGuid, MakeSoftmaxKernel},
+    {hal::kSortGuid, MakeSortKernel},
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ TEST(KernelTest, PayloadsAreChecked) {
 
 TEST(KernelTest, GuidsAreSorted) {
   const auto guids = KernelGuids();
-  EXPECT_EQ(guids.size(), 8u);
+  EXPECT_EQ(guids.size(), 11u);
   EXPECT_TRUE(std::is_sorted(guids.begin(), guids.end()));
 }
 

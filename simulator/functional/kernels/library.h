@@ -22,6 +22,9 @@ KernelOr MakePool2dKernel(absl::Span<const std::byte> payload);
 KernelOr MakeGatherKernel(absl::Span<const std::byte> payload);
 KernelOr MakeDepthwiseKernel(absl::Span<const std::byte> payload);
 KernelOr MakeIntegerMatmulKernel(absl::Span<const std::byte> payload);
+KernelOr MakeRandomKernel(absl::Span<const std::byte> payload);
+KernelOr MakeScatterKernel(absl::Span<const std::byte> payload);
+KernelOr MakeSortKernel(absl::Span<const std::byte> payload);
 
 }  // namespace openhpu::simulator
 
