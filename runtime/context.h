@@ -21,6 +21,7 @@ struct MemoryStatistics {
   uint64_t allocated = 0, reserved = 0;  // bytes handed out; bytes held from the driver
   uint64_t peak_allocated = 0, peak_reserved = 0;
   uint64_t allocations = 0, frees = 0;
+  uint64_t largest_allocation = 0;
 };
 
 // Device memory with one owner, from the context's caching pool. Destroying it while a stream may
@@ -54,6 +55,8 @@ class Context {
   // Aligned to 256 bytes. ResourceExhausted says how much is allocated, reserved and free.
   virtual absl::StatusOr<std::unique_ptr<DeviceMemory>> Allocate(uint64_t bytes) = 0;
   virtual MemoryStatistics memory_statistics() const = 0;
+  // The peaks become what is held now.
+  virtual void ResetPeakMemory() = 0;
   // Starts on a page, zeroed.
   virtual absl::StatusOr<std::unique_ptr<HostMemory>> AllocateHost(uint64_t bytes) = 0;
 

@@ -266,14 +266,19 @@ absl::Status InstanceImpl::SubmitOrRebind() {
   }
 }
 
-absl::Status InstanceImpl::Launch(absl::Span<const DeviceAddress> bindings) {
+absl::Status InstanceImpl::Bind(absl::Span<const DeviceAddress> bindings) {
   if (bindings.size() != bindings_.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "launch with ", bindings.size(), " bindings; the program has ", bindings_.size()));
+        "bound to ", bindings.size(), " bindings; the program has ", bindings_.size()));
   }
   if (!bound_ || !std::equal(bindings.begin(), bindings.end(), bindings_.begin())) {
-    RETURN_IF_ERROR(Rebind(bindings));
+    return Rebind(bindings);
   }
+  return absl::OkStatus();
+}
+
+absl::Status InstanceImpl::Launch(absl::Span<const DeviceAddress> bindings) {
+  RETURN_IF_ERROR(Bind(bindings));
   return SubmitOrRebind();
 }
 

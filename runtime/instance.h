@@ -28,11 +28,16 @@ class Instance {
   static absl::StatusOr<std::unique_ptr<Instance>> Load(Stream& stream, const Program& program);
   virtual ~Instance() = default;
 
-  // Launches with bindings[i] as the address of binding i. Addresses that differ from the last
-  // launch's are patched first (waits until the instance is idle).
+  // bindings[i] is the address of binding i from the next launch on. Words that depend on an
+  // address that changed are patched, behind what is running; nothing else is done.
+  virtual absl::Status Bind(absl::Span<const DeviceAddress> bindings) = 0;
+  // Bind, and Relaunch.
   virtual absl::Status Launch(absl::Span<const DeviceAddress> bindings) = 0;
-  // Again with the bindings of the last launch: the replay path.
+  // With the bindings of the last Bind: the replay path.
   virtual absl::Status Relaunch() = 0;
+
+  // Device memory of its own: commands, kernel images, constants.
+  virtual uint64_t device_bytes() const = 0;
 
   // Counters for tests: launches, words patched after loading, and chunks of one launch.
   virtual uint64_t launches() const = 0;

@@ -32,8 +32,10 @@ class InstanceImpl final : public Instance {
                                                             const Program& program);
   ~InstanceImpl() override;
 
+  absl::Status Bind(absl::Span<const DeviceAddress> bindings) override;
   absl::Status Launch(absl::Span<const DeviceAddress> bindings) override;
   absl::Status Relaunch() override;
+  uint64_t device_bytes() const override { return data_.bytes() + code_.bytes(); }
   uint64_t launches() const override { return launches_; }
   uint64_t patched_words() const override { return patched_words_; }
   uint32_t chunks() const override { return static_cast<uint32_t>(chunks_.size()); }

@@ -155,6 +155,7 @@ absl::StatusOr<DeviceAddress> MemoryPool::Allocate(uint64_t bytes) {
   statistics_.allocated += size;
   statistics_.peak_allocated = std::max(statistics_.peak_allocated, statistics_.allocated);
   ++statistics_.allocations;
+  statistics_.largest_allocation = std::max(statistics_.largest_allocation, size);
   return address;
 }
 
@@ -180,6 +181,12 @@ void MemoryPool::Free(DeviceAddress address, std::vector<LastUse> uses) {
 MemoryStatistics MemoryPool::statistics() const {
   MutexLock lock(&mutex_);
   return statistics_;
+}
+
+void MemoryPool::ResetPeak() {
+  MutexLock lock(&mutex_);
+  statistics_.peak_allocated = statistics_.allocated;
+  statistics_.peak_reserved = statistics_.reserved;
 }
 
 }  // namespace openhpu::runtime

@@ -49,6 +49,7 @@ class MemoryPool {
   // Gives chunks without a block in use back to the driver; waits for nothing.
   void Trim();
   MemoryStatistics statistics() const;
+  void ResetPeak();
 
  private:
   struct Chunk {
