@@ -1,4 +1,5 @@
-// Compiled graphs, once per structure: looked up by fingerprint, then compared in full.
+// Compiled graphs, once per structure: looked up by fingerprint, then compared in full; and, if
+// wanted, kept in a folder for other processes.
 #ifndef GRAPH_CACHE_H_
 #define GRAPH_CACHE_H_
 
@@ -6,13 +7,18 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "graph/compiler.h"
+#include "graph/disk_cache.h"
 #include "graph/ir.h"
+#include "hal/base/mutex.h"
 #include "hal/chip.pb.h"
 
 namespace openhpu::graph {
@@ -20,6 +26,13 @@ namespace openhpu::graph {
 struct CompiledGraph {
   Graph graph;
   Recipe recipe;
+  uint64_t prepare_fingerprint = 0;  // of its prepare program
+};
+
+struct CacheStatistics {
+  uint64_t compilations = 0, hits = 0;
+  absl::Duration compile_time;  // of the host
+  uint64_t disk_hits = 0, disk_refused = 0;
 };
 
 // For one chip and one set of options. Holds the `capacity` graphs used last; users keep theirs
@@ -32,8 +45,9 @@ class CompileCache {
 
   absl::StatusOr<std::shared_ptr<const CompiledGraph>> Get(Graph graph);
 
-  uint64_t compilations() const;
-  uint64_t hits() const;
+  // As Engine::UseDiskCache.
+  absl::Status UseDisk(const std::string& folder, uint64_t bytes, bool clear);
+  CacheStatistics statistics() const;
 
  private:
   using Entries = std::list<std::pair<uint64_t, std::shared_ptr<const CompiledGraph>>>;
@@ -44,11 +58,11 @@ class CompileCache {
   const hal::Chip chip_;
   const CompileOptions options_;
   const size_t capacity_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);  // used last first
   std::unordered_multimap<uint64_t, Entries::iterator> index_ ABSL_GUARDED_BY(mutex_);
-  uint64_t compilations_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t hits_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<DiskCache> disk_ ABSL_GUARDED_BY(mutex_);
+  CacheStatistics statistics_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace openhpu::graph

@@ -1,10 +1,23 @@
 #include "graph/compiler.h"
 
 #include <utility>
+#include <variant>
 
 #include "hal/base/status_macros.h"
 
 namespace openhpu::graph {
+namespace {
+
+hal::EngineKind EngineOf(const PlanStep& step) {
+  if (std::holds_alternative<TpcStep>(step.work)) return hal::EngineKind::kTpc;
+  if (std::holds_alternative<hal::MmeGemm>(step.work) ||
+      std::holds_alternative<hal::MmeConvolution>(step.work)) {
+    return hal::EngineKind::kMme;
+  }
+  return hal::EngineKind::kDma;
+}
+
+}  // namespace
 
 absl::StatusOr<Recipe> Compile(const Graph& graph, const hal::Chip& chip,
                                const CompileOptions& options) {
@@ -22,6 +35,7 @@ absl::StatusOr<Recipe> Compile(const Graph& graph, const hal::Chip& chip,
   for (const Plan* plan : {&front.prepare, &front.main}) {
     for (const PlanStep& step : plan->steps) {
       recipe.step_names.push_back(step.source.empty() ? step.name : step.name + "  " + step.source);
+      recipe.step_engines.push_back(EngineOf(step));
     }
   }
   return recipe;

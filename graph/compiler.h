@@ -12,6 +12,7 @@
 #include "graph/ir.h"
 #include "graph/plan.h"
 #include "hal/chip.pb.h"
+#include "hal/commands.h"
 #include "runtime/program.h"
 
 namespace openhpu::graph {
@@ -44,8 +45,10 @@ struct Recipe {
   std::optional<runtime::Program> prepare;
   std::vector<RecipeBinding> prepare_bindings;
   std::vector<PreparedConstant> prepared;
-  // For people: what each step is, in order, and how many nodes went in.
+  // For people: what each step is and which engines run it, in order (those that prepare first),
+  // and how many nodes went in.
   std::vector<std::string> step_names;
+  std::vector<hal::EngineKind> step_engines;
   uint32_t nodes = 0;
 };
 

@@ -127,6 +127,8 @@ class Graph {
 // The text form, one line a buffer or node; ParseText reads it back (goldens, dumps).
 // InvalidArgument names the line.
 std::string ToText(const Graph& graph);
+// The same without names and sources: equal for equal graphs.
+std::string StructureText(const Graph& graph);
 absl::Status ParseText(std::string_view text, Graph& graph);
 
 }  // namespace openhpu::graph

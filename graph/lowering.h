@@ -59,6 +59,23 @@ struct GatherWork {
   hal::GatherMode mode = hal::GatherMode::kRows;
   int dim = 0;
 };
+// state [words] -> bits, any sizes: word i of a draw for element i in row-major order.
+struct RandomWork {
+  hal::RandomParams params;
+};
+// index, source, base -> out, all of one rank: out = base, and then along logical dim `dim` what
+// the index says; index and source have one size there, and elsewhere out's sizes (stride 0 where
+// they are broadcast). In place where base is out.
+struct ScatterWork {
+  hal::ScatterOp op = hal::ScatterOp::kReplace;
+  int dim = 0;
+  static constexpr size_t kBase = 2;  // of the inputs
+};
+// in -> values, indices: the first along `dim`, as many as the outputs have.
+struct SortWork {
+  int dim = 0;
+  bool descending = false;
+};
 // x [N, C, H, W], weight [K, 1, R, S] -> y [N, K, Ho, Wo]; params pair {w, h}.
 struct DepthwiseWork {
   hal::DepthwiseParams params;
@@ -74,7 +91,8 @@ struct ConvolutionWork {
 
 struct Work {
   std::variant<ElementwiseWork, ReduceWork, SoftmaxWork, NormWork, PoolWork, GatherWork,
-               DepthwiseWork, IntegerMatmulWork, GemmWork, ConvolutionWork>
+               DepthwiseWork, IntegerMatmulWork, GemmWork, ConvolutionWork, RandomWork, ScatterWork,
+               SortWork>
       what;
   std::vector<View> inputs, outputs;
   std::string name, source;

@@ -205,6 +205,13 @@ absl::Status CheckRecipe(const Recipe& recipe, const hal::Chip& chip) {
   } else if (!recipe.prepare_bindings.empty()) {
     return Bad("prepare_bindings without a prepare program");
   }
+  if (recipe.step_engines.size() != recipe.step_names.size()) {
+    return Bad("has ", recipe.step_names.size(), " steps on ", recipe.step_engines.size(),
+               " engines");
+  }
+  for (const hal::EngineKind engine : recipe.step_engines) {
+    if (engine > hal::EngineKind::kTpc) return Bad("a step of engine kind ", int{uint8_t(engine)});
+  }
   for (size_t i = 0; i < recipe.prepared.size(); ++i) {
     const PreparedConstant& constant = recipe.prepared[i];
     if (constant.bytes > chip.address_map().dram_bytes().value()) {

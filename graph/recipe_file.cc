@@ -7,8 +7,6 @@
 #include <climits>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -208,6 +206,8 @@ absl::StatusOr<std::string> SerializeRecipe(const Recipe& recipe) {
     for (const BufferId source : constant.sources) to->add_sources(source);
   }
   for (const std::string& name : recipe.step_names) message.add_step_names(name);
+  for (const hal::EngineKind engine : recipe.step_engines)
+    message.mutable_step_engines()->push_back(static_cast<char>(engine));
   message.set_nodes(recipe.nodes);
 
   const size_t size = message.ByteSizeLong();
@@ -238,6 +238,8 @@ absl::StatusOr<Recipe> ParseRecipe(absl::Span<const std::byte> file, const hal::
         {constant.bytes(), {constant.sources().begin(), constant.sources().end()}});
   }
   recipe.step_names.assign(message.step_names().begin(), message.step_names().end());
+  for (const char engine : message.step_engines())
+    recipe.step_engines.push_back(static_cast<hal::EngineKind>(engine));
   recipe.nodes = message.nodes();
   RETURN_IF_ERROR(CheckRecipe(recipe, chip));
   return recipe;
@@ -273,11 +275,22 @@ absl::Status SaveRecipe(const Recipe& recipe, const std::string& path) {
 
 absl::StatusOr<std::vector<std::byte>> ReadRecipeBytes(const std::string& path) {
   errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return FileError(path, "cannot open");
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad()) return FileError(path, "cannot read");
-  return ToBytes(text);
+  std::FILE* const in = std::fopen(path.c_str(), "rbe");
+  if (in == nullptr) return FileError(path, "cannot open");
+  constexpr size_t kStep = 1 << 16;
+  std::vector<std::byte> bytes;
+  size_t size = 0, got = 0;
+  do {
+    bytes.resize(size + kStep);
+    got = std::fread(bytes.data() + size, 1, kStep, in);
+    size += got;
+  } while (got == kStep);
+  const bool failed = std::ferror(in) != 0;
+  const absl::Status status = failed ? FileError(path, "cannot read") : absl::OkStatus();
+  std::fclose(in);
+  RETURN_IF_ERROR(status);
+  bytes.resize(size);
+  return bytes;
 }
 
 absl::StatusOr<Recipe> LoadRecipe(const std::string& path, const hal::Chip& chip) {

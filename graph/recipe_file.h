@@ -18,12 +18,13 @@
 
 namespace openhpu::graph {
 
-inline constexpr uint32_t kRecipeFileVersion = 1;
+inline constexpr uint32_t kRecipeFileVersion = 2;
 
 // InvalidArgument names what is inconsistent: a chip other than `chip`; queues that the chip lacks,
 // that are out of order or twice; a relocation outside its blob, with a bad field, of a symbol that
 // is not there or beyond its memory; images that overlap, without guid, or with a bad fused
-// program; a bank or memory larger than the chip's; bindings of nothing.
+// program; a bank or memory larger than the chip's; bindings of nothing; steps of
+// no engine.
 absl::Status CheckRecipe(const Recipe& recipe, const hal::Chip& chip);
 
 // InvalidArgument when it would not fit the format (2 GiB).

@@ -32,6 +32,8 @@ Recipe SmallRecipe() {
   recipe.prepare = *BuildProgram(prepare, Tiny());
   recipe.prepare_bindings = {{false, 1}, {true, 0}};
   recipe.step_names = {"copy", "mm", "add \xFF", "copy"};
+  recipe.step_engines = {hal::EngineKind::kDma, hal::EngineKind::kMme, hal::EngineKind::kTpc,
+                         hal::EngineKind::kDma};
   recipe.nodes = 3;
   return recipe;
 }
@@ -52,6 +54,7 @@ TEST(RecipeFileTest, ARecipeSurvivesItsFile) {
   ASSERT_OK_AND_ASSIGN(const Recipe loaded, Parse(file));
   EXPECT_EQ(loaded.nodes, 3u);
   EXPECT_EQ(loaded.step_names, recipe.step_names);
+  EXPECT_EQ(loaded.step_engines, recipe.step_engines);
   EXPECT_EQ(loaded.main.external.relocations, recipe.main.external.relocations);
   EXPECT_EQ(loaded.main.images, recipe.main.images);
   ASSERT_TRUE(loaded.prepare.has_value());
@@ -80,8 +83,8 @@ TEST(RecipeFileTest, EveryTruncationIsAnError) {
 
 TEST(RecipeFileTest, AnotherVersionIsRefusedByNumber) {
   std::string file = MustSerialize(SmallRecipe());
-  file[8] = 2;
-  EXPECT_THAT(Parse(file), StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("version 2")));
+  file[8] = 9;
+  EXPECT_THAT(Parse(file), StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("version 9")));
 }
 
 // A hostile file has a right checksum: each fault is found by what it says.
@@ -131,6 +134,8 @@ TEST(RecipeFileTest, InconsistentRecipesAreRefusedByName) {
       {"more than its prepared constant", [](Recipe& r) { r.prepared[0].bytes = 8; }},
       {"is buffer", [](Recipe& r) { r.main_bindings[0].index = 0xFFFFFFFF; }},
       {"made of buffer", [](Recipe& r) { r.prepared[0].sources[0] = 0xFFFFFFFF; }},
+      {"4 steps on 3 engines", [](Recipe& r) { r.step_engines.pop_back(); }},
+      {"engine kind 9", [](Recipe& r) { r.step_engines[1] = static_cast<hal::EngineKind>(9); }},
       {"without a prepare program", [](Recipe& r) { r.prepare.reset(); }},
       {"prepare", [](Recipe& r) { r.prepare->queues[0].upper = {}; }},
   };

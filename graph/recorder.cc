@@ -7,8 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "graph/cache.h"
+#include "graph/captured.h"
 #include "graph/op.h"
 #include "graph/segment.h"
+#include "graph/storage.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::graph {
@@ -20,84 +22,25 @@ constexpr size_t kInstancesPerGraph = 2;
 // Structures that a recorder keeps loaded.
 constexpr size_t kLoadedGraphs = 128;
 
-using Storages = std::vector<std::shared_ptr<TensorStorage>>;
-
-// Only Engine::NewStorage makes storages.
-TensorStorage& Cast(Storage& storage) { return static_cast<TensorStorage&>(storage); }
-
 }  // namespace
 
-// --- Engine ---
-
-struct Engine::Impl {
-  Impl(runtime::Context& c, CompileOptions options) : context(c), cache(c.chip(), options) {}
-  runtime::Context& context;
-  CompileCache cache;
-  std::shared_ptr<StorageCounters> counters = std::make_shared<StorageCounters>();
-  std::atomic<uint64_t> launches{0}, nodes{0};
-};
-
-Engine::Engine(runtime::Context& context, CompileOptions options)
-    : impl_(std::make_unique<Impl>(context, options)) {}
-Engine::~Engine() = default;
-
-runtime::Context& Engine::context() { return impl_->context; }
-
-std::shared_ptr<Storage> Engine::NewStorage(uint64_t device_bytes) {
-  return std::make_shared<TensorStorage>(impl_->context, impl_->counters, device_bytes);
-}
-
-EngineStatistics Engine::statistics() const {
-  return {impl_->cache.compilations(), impl_->cache.hits(), impl_->launches.load(),
-          impl_->nodes.load()};
-}
-
-// --- CapturedGraph ---
-
-struct CapturedGraph::Impl {
-  struct Captured {
-    std::unique_ptr<Segment> segment;
-    Storages storages;  // kept alive; null for temps
-  };
-  ~Impl() {
-    if (stream == nullptr) return;
-    for (const Captured& captured : segments) {
-      for (const std::shared_ptr<TensorStorage>& storage : captured.storages) {
-        if (storage != nullptr) storage->RecordUse(*stream);
-      }
-    }
-  }
-  runtime::Stream* stream = nullptr;
-  std::vector<Captured> segments;
-};
-
-CapturedGraph::CapturedGraph() : impl_(std::make_unique<Impl>()) {}
-CapturedGraph::CapturedGraph(CapturedGraph&&) noexcept = default;
-CapturedGraph& CapturedGraph::operator=(CapturedGraph&&) noexcept = default;
-CapturedGraph::~CapturedGraph() = default;
-
-absl::Status CapturedGraph::Replay() {
-  for (Impl::Captured& captured : impl_->segments) RETURN_IF_ERROR(captured.segment->Relaunch());
-  return absl::OkStatus();
-}
-
-size_t CapturedGraph::segments() const { return impl_->segments.size(); }
-
-const Recipe& CapturedGraph::recipe(size_t segment) const {
-  return impl_->segments[segment].segment->compiled().recipe;
-}
-
-void CapturedGraph::Reset() { impl_ = std::make_unique<Impl>(); }
-
-// --- Recorder ---
-
-struct Recorder::Impl {
+struct Recorder::Impl final : CaptureParticipant {
   struct Loaded {
     std::shared_ptr<const CompiledGraph> compiled;
     std::list<std::unique_ptr<Segment>> segments;  // launched last first
   };
 
-  Impl(Engine& e, runtime::Stream& s) : engine(*e.impl_), stream(s) {}
+  Impl(Engine& e, runtime::Stream& s) : engine(*e.state_), stream(s) {}
+  ~Impl() override {
+    if (captured != nullptr) captured->Abandon();
+    ForgetPending();
+  }
+
+  void CaptureEnded() override { captured = nullptr; }
+
+  void ForgetPending() {
+    for (const std::shared_ptr<TensorStorage>& storage : storages) storage->ClearPending(this);
+  }
 
   BufferId BufferOf(const std::shared_ptr<Storage>& storage) {
     const auto [it, added] = buffers.emplace(storage.get(), static_cast<BufferId>(storages.size()));
@@ -120,11 +63,18 @@ struct Recorder::Impl {
     Node node;
     ASSIGN_OR_RETURN(node.op, FindOp(op));
     node.attributes = std::move(attributes);
+    // What comes first elsewhere; that may flush this recorder too.
+    for (const auto& [refs, writes] : {std::pair(inputs, false), std::pair(outputs, true)}) {
+      for (const TensorRef& ref : refs) {
+        if (ref.storage == nullptr) return absl::InvalidArgumentError("a tensor has no storage");
+        RETURN_IF_ERROR(Cast(*ref.storage).FlushOthers(this, writes));
+      }
+    }
     for (const auto& [refs, views] :
          {std::pair(inputs, &node.inputs), std::pair(outputs, &node.outputs)}) {
       for (const TensorRef& ref : refs) {
-        if (ref.storage == nullptr) return absl::InvalidArgumentError("a tensor has no storage");
         views->push_back({BufferOf(ref.storage), ref.dtype, ref.sizes, ref.strides, ref.offset});
+        Cast(*ref.storage).SetPending(this, views == &node.outputs);
       }
     }
     node.source = std::string(source);
@@ -142,14 +92,13 @@ struct Recorder::Impl {
   }
 
   absl::StatusOr<std::unique_ptr<Segment>> Load(std::shared_ptr<const CompiledGraph> compiled) {
-    absl::StatusOr<std::unique_ptr<Segment>> segment =
-        Segment::Load(compiled, engine.context, stream, engine.counters);
+    absl::StatusOr<std::unique_ptr<Segment>> segment = Segment::Load(compiled, engine, stream);
     if (segment.ok() || !absl::IsResourceExhausted(segment.status()) || loaded.empty())
       return segment;
     // What is only kept for a next time goes first.
     RETURN_IF_ERROR(stream.Synchronize());
     loaded.clear();
-    return Segment::Load(std::move(compiled), engine.context, stream, engine.counters);
+    return Segment::Load(std::move(compiled), engine, stream);
   }
 
   // A loaded segment to launch: one bound to these storages, or a free place, or the one launched
@@ -180,51 +129,64 @@ struct Recorder::Impl {
     return segments.front().get();
   }
 
-  absl::Status Flush() {
-    if (graph.nodes().empty()) return absl::OkStatus();
-    FindTemps();
+  absl::Status Flush() override {
+    if (storages.empty()) return absl::OkStatus();
+    for (const std::function<void()>& before : std::exchange(at_flush, {})) before();
+    if (storages.empty()) return absl::OkStatus();  // another recorder needed it flushed
     // Whatever happens, the segment is no longer pending.
+    ForgetPending();
+    FindTemps();
     Graph segment_graph = std::exchange(graph, {});
-    Storages bound = std::exchange(storages, {});
+    const Storages bound = std::exchange(storages, {});
     buffers.clear();
+    const uint64_t nodes = segment_graph.nodes().size();
+    if (nodes == 0) return absl::OkStatus();  // only some that were refused
+    const absl::Status status = Run(std::move(segment_graph), bound);
+    if (captured != nullptr) captured->Fail(status);
+    return status;
+  }
+
+  absl::Status Run(Graph segment_graph, const Storages& bound) {
     const uint64_t nodes = segment_graph.nodes().size();
     ASSIGN_OR_RETURN(std::shared_ptr<const CompiledGraph> compiled,
                      engine.cache.Get(std::move(segment_graph)));
     engine.nodes += nodes;
-    ++engine.launches;
     if (captured != nullptr) {
       ASSIGN_OR_RETURN(std::unique_ptr<Segment> segment, Load(std::move(compiled)));
-      RETURN_IF_ERROR(segment->Launch(bound));
-      captured->impl_->stream = &stream;
-      captured->impl_->segments.push_back({std::move(segment), std::move(bound)});
-      return absl::OkStatus();
+      if (!captured->dry_run()) ++engine.launches;
+      return captured->AddSegment(std::move(segment), bound);
     }
+    ++engine.launches;
     ASSIGN_OR_RETURN(Segment* const segment, EagerSegment(compiled, bound));
-    RETURN_IF_ERROR(segment->Launch(bound));
-    for (const std::shared_ptr<TensorStorage>& storage : bound) {
-      if (storage != nullptr) storage->RecordUse(stream);
-    }
-    return absl::OkStatus();
+    std::vector<TensorStorage*> bindings;
+    bindings.reserve(bound.size());
+    for (const std::shared_ptr<TensorStorage>& storage : bound) bindings.push_back(storage.get());
+    RETURN_IF_ERROR(segment->Bind(bindings));
+    return segment->Launch();
   }
 
-  // Flushes if the storage is pending, and gives the address of its bytes [offset, offset + bytes).
-  absl::StatusOr<DeviceAddress> HostCopyAddress(Storage& storage, uint64_t offset, uint64_t bytes) {
+  // Flushes if the storage is pending, here or elsewhere, and gives the address of its bytes
+  // [offset, offset + bytes).
+  absl::StatusOr<DeviceAddress> HostCopyAddress(Storage& storage, uint64_t offset, uint64_t bytes,
+                                                bool writes) {
     if (offset > storage.bytes() || bytes > storage.bytes() - offset) {
       return absl::OutOfRangeError(absl::StrCat("host copy of bytes [", offset, ", ", offset, " + ",
                                                 bytes, ") of a storage of ", storage.bytes()));
     }
+    RETURN_IF_ERROR(Cast(storage).FlushOthers(this, writes));
     if (buffers.count(&storage) > 0) RETURN_IF_ERROR(Flush());
     ASSIGN_OR_RETURN(const DeviceAddress address, storage.Address());
     return address + offset;
   }
 
-  Engine::Impl& engine;
+  EngineState& engine;
   runtime::Stream& stream;
   Graph graph;                                     // pending
   Storages storages;                               // of its buffers
   std::unordered_map<Storage*, BufferId> buffers;  // looked up, never walked
-  std::list<Loaded> loaded;                        // used last first
-  CapturedGraph* captured = nullptr;
+  std::vector<std::function<void()>> at_flush;
+  std::list<Loaded> loaded;  // used last first
+  CapturedSteps* captured = nullptr;
 };
 
 Recorder::Recorder(Engine& engine, runtime::Stream& stream)
@@ -240,6 +202,14 @@ absl::Status Recorder::Record(std::string_view op, Attributes attributes,
                                                   std::string(source), ": ", status.message()));
 }
 
+void Recorder::AtFlush(std::function<void()> before) {
+  impl_->at_flush.push_back(std::move(before));
+}
+
+bool Recorder::Touches(const Storage& storage) const {
+  return impl_->buffers.count(const_cast<Storage*>(&storage)) > 0;
+}
+
 bool Recorder::pending() const { return !impl_->graph.nodes().empty(); }
 
 absl::Status Recorder::Flush() { return impl_->Flush(); }
@@ -252,7 +222,7 @@ absl::Status Recorder::Synchronize() {
 absl::Status Recorder::CopyFromHost(const void* host, uint64_t bytes, Storage& storage,
                                     uint64_t offset_bytes) {
   ASSIGN_OR_RETURN(const DeviceAddress address,
-                   impl_->HostCopyAddress(storage, offset_bytes, bytes));
+                   impl_->HostCopyAddress(storage, offset_bytes, bytes, /*writes=*/true));
   if (bytes == 0) return absl::OkStatus();
   RETURN_IF_ERROR(impl_->stream.CopyToDevice(host, bytes, address));
   Cast(storage).MarkWritten();
@@ -262,33 +232,89 @@ absl::Status Recorder::CopyFromHost(const void* host, uint64_t bytes, Storage& s
 
 absl::Status Recorder::CopyToHost(Storage& storage, uint64_t offset_bytes, uint64_t bytes,
                                   void* host) {
+  if (impl_->captured != nullptr && impl_->captured->dry_run()) {
+    return absl::FailedPreconditionError(
+        "reading a tensor of the device during a dry-run capture: nothing has been computed");
+  }
   ASSIGN_OR_RETURN(const DeviceAddress address,
-                   impl_->HostCopyAddress(storage, offset_bytes, bytes));
+                   impl_->HostCopyAddress(storage, offset_bytes, bytes, /*writes=*/false));
   if (bytes == 0) return absl::OkStatus();
   return impl_->stream.CopyFromDevice(address, bytes, host);
 }
 
-absl::Status Recorder::BeginCapture(CapturedGraph* graph) {
+absl::Status Recorder::RecordEvent(std::shared_ptr<runtime::Event> event) {
+  RETURN_IF_ERROR(Flush());
+  RETURN_IF_ERROR(impl_->stream.Record(*event));
+  if (impl_->captured == nullptr) return absl::OkStatus();
+  const absl::Status status = impl_->captured->AddRecord(std::move(event), impl_->stream);
+  impl_->captured->Fail(status);
+  return status;
+}
+
+absl::Status Recorder::WaitForEvent(std::shared_ptr<runtime::Event> event) {
+  RETURN_IF_ERROR(Flush());
+  RETURN_IF_ERROR(impl_->stream.WaitFor(*event));
+  if (impl_->captured != nullptr) impl_->captured->AddWait(*event, impl_->stream);
+  return absl::OkStatus();
+}
+
+absl::Status Recorder::BeginCapture(CapturedGraph* graph, bool dry_run) {
   if (impl_->captured != nullptr)
     return absl::FailedPreconditionError("this recorder captures already");
+  if (graph->steps_ != nullptr && graph->steps_->capturing())
+    return absl::FailedPreconditionError("another recorder captures to this graph");
   RETURN_IF_ERROR(Flush());
   graph->Reset();
-  impl_->captured = graph;
+  impl_->captured = graph->steps_.get();
+  impl_->captured->Begin(impl_->engine, impl_.get(), dry_run);
+  return absl::OkStatus();
+}
+
+absl::Status Recorder::JoinCapture(CapturedGraph* graph) {
+  if (impl_->captured != nullptr)
+    return absl::FailedPreconditionError("this recorder captures already");
+  if (graph->steps_ == nullptr || !graph->steps_->capturing())
+    return absl::FailedPreconditionError("no capture to this graph has begun");
+  RETURN_IF_ERROR(Flush());
+  impl_->captured = graph->steps_.get();
+  impl_->captured->Join(impl_.get());
+  return absl::OkStatus();
+}
+
+absl::Status Recorder::Guard(const TensorRef& tensor, std::vector<std::byte> expected,
+                             std::string_view source) {
+  if (impl_->captured == nullptr) return absl::FailedPreconditionError("no capture has begun");
+  if (tensor.storage == nullptr) return absl::InvalidArgumentError("a tensor has no storage");
+  RETURN_IF_ERROR(Cast(*tensor.storage).FlushOthers(impl_.get(), /*writes=*/false));
+  if (Touches(*tensor.storage)) RETURN_IF_ERROR(Flush());
+  return impl_->captured->AddGuard(tensor, std::move(expected), std::string(source), impl_->stream);
+}
+
+absl::Status Recorder::HostStep(std::function<absl::Status()> step,
+                                absl::Span<const std::shared_ptr<Storage>> reads,
+                                absl::Span<const std::shared_ptr<Storage>> writes) {
+  if (impl_->captured == nullptr) return absl::FailedPreconditionError("no capture has begun");
+  RETURN_IF_ERROR(Flush());
+  // Before it runs: what it writes may get its memory from it.
+  impl_->captured->NoteHostStep(reads, writes);
+  if (!impl_->captured->dry_run()) {
+    const absl::Status status = step();
+    if (!status.ok()) {
+      if (impl_->captured != nullptr) impl_->captured->Fail(status);
+      return status;
+    }
+  }
+  if (impl_->captured != nullptr) impl_->captured->AddHostStep(std::move(step));
   return absl::OkStatus();
 }
 
 absl::Status Recorder::EndCapture() {
   if (impl_->captured == nullptr) return absl::FailedPreconditionError("no capture has begun");
-  const absl::Status status = Flush();
-  if (!status.ok()) impl_->captured->Reset();
-  impl_->captured = nullptr;
-  return status;
+  return impl_->captured->End(impl_.get());
 }
 
 void Recorder::AbandonCapture() {
-  if (impl_->captured == nullptr) return;
-  impl_->captured->Reset();
-  impl_->captured = nullptr;
+  if (impl_->captured != nullptr) impl_->captured->Abandon();
 }
 
 bool Recorder::capturing() const { return impl_->captured != nullptr; }

@@ -16,86 +16,26 @@
 #ifndef GRAPH_RECORDER_H_
 #define GRAPH_RECORDER_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "graph/compiler.h"
+#include "graph/captured_graph.h"
+#include "graph/engine.h"
 #include "graph/ir.h"
-#include "hal/base/strong_int.h"
-#include "runtime/context.h"
+#include "runtime/event.h"
 #include "runtime/stream.h"
 
 namespace openhpu::graph {
 
-class Engine;
-class Recorder;
-
-// Memory of tensors, shared by those who view it. Its device memory appears when a segment that
-// writes it is launched, or when Address() is asked for; the address never changes afterwards.
-// Destroyed when the last owner lets go; its memory returns to the pool at the timeline point after
-// its last use.
-class Storage {
- public:
-  virtual ~Storage() = default;
-  virtual uint64_t bytes() const = 0;  // on the device
-  virtual bool materialised() const = 0;
-  virtual absl::StatusOr<DeviceAddress> Address() = 0;  // materialises
-  virtual void MarkWeight() = 0;                        // rarely written: see Buffer::weight
-};
-
-struct TensorRef {
-  std::shared_ptr<Storage> storage;
-  DType dtype = DType::kFloat32;
-  Dims sizes, strides;
-  int64_t offset = 0;
-};
-
-// The recorded launches of a capture. Movable; keeps storages and instances alive. Not thread-safe.
-class CapturedGraph {
- public:
-  CapturedGraph();
-  CapturedGraph(CapturedGraph&&) noexcept;
-  CapturedGraph& operator=(CapturedGraph&&) noexcept;
-  ~CapturedGraph();
-  // Launches the recorded segments in order on the stream of the capture. First failure: its
-  // Status, and the stream is poisoned.
-  absl::Status Replay();
-  size_t segments() const;
-  const Recipe& recipe(size_t segment) const;
-  void Reset();
-
- private:
-  friend class Recorder;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-struct EngineStatistics {
-  uint64_t compilations = 0, cache_hits = 0, launches = 0, nodes = 0;
-};
-
-// One a device. Owns the compile cache. Thread-safe.
-class Engine {
- public:
-  explicit Engine(runtime::Context& context, CompileOptions options = {});
-  ~Engine();
-  runtime::Context& context();
-  std::shared_ptr<Storage> NewStorage(uint64_t device_bytes);
-  EngineStatistics statistics() const;
-
- private:
-  friend class Recorder;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-// One a stream and thread of recording. Not thread-safe.
+// A stream may have several: one for eager work, one for each capture. Not thread-safe. Recorders
+// that share storages are used under one lock: what one records of a storage that is pending in
+// another flushes that other first.
 class Recorder {
  public:
   Recorder(Engine& engine, runtime::Stream& stream);
@@ -120,10 +60,38 @@ class Recorder {
                             uint64_t offset_bytes);
   absl::Status CopyToHost(Storage& storage, uint64_t offset_bytes, uint64_t bytes, void* host);
 
+  // What is called when the next flush begins, before it compiles; may record. Then forgotten.
+  void AtFlush(std::function<void()> before);
+  // Whether pending nodes read or write the storage.
+  bool Touches(const Storage& storage) const;
+
+  // Flushes; then marks this point of the stream, or makes it wait. While capturing, replays do the
+  // same with an event of the graph's own if the event was recorded by this capture; a wait for
+  // another's event is not repeated.
+  absl::Status RecordEvent(std::shared_ptr<runtime::Event> event);
+  absl::Status WaitForEvent(std::shared_ptr<runtime::Event> event);
+
   // FailedPrecondition when this recorder captures already. `graph` outlives the capture.
-  absl::Status BeginCapture(CapturedGraph* graph);
+  // dry_run: segments are compiled and loaded, the first replay launches them first; what would
+  // read the device fails.
+  absl::Status BeginCapture(CapturedGraph* graph, bool dry_run = false);
+  // Another stream's recorder takes part in a capture that has begun: its steps are recorded in the
+  // order in which they are given, among those of the others.
+  absl::Status JoinCapture(CapturedGraph* graph);
+  // Capturing only: replays read the dense tensor at this place, and fail with FailedPrecondition,
+  // naming both values and `source`, when its bytes are not `expected`.
+  absl::Status Guard(const TensorRef& tensor, std::vector<std::byte> expected,
+                     std::string_view source);
+  // Capturing only: flushes and runs `step`; replays run it at this place. It may use this recorder
+  // for host copies. `reads`: for CapturedGraph's questions.
+  absl::Status HostStep(std::function<absl::Status()> step,
+                        absl::Span<const std::shared_ptr<Storage>> reads,
+                        absl::Span<const std::shared_ptr<Storage>> writes);
+  // Flushes. By the recorder that began it: ends the capture for all who joined; by another: leaves
+  // it. If anything failed while capturing, nothing is left of the recording, and that is returned.
   absl::Status EndCapture();
-  // Ends a capture and discards what it recorded; pending ops run eagerly at the next flush.
+  // Ends a capture, for all who take part, and discards what it recorded; pending ops run eagerly
+  // at the next flush.
   void AbandonCapture();
   bool capturing() const;
 

@@ -255,13 +255,15 @@ absl::Status ParseNode(Scanner& in, Graph& graph) {
 
 }  // namespace
 
-std::string ToText(const Graph& graph) {
+namespace {
+
+std::string GraphText(const Graph& graph, bool names) {
   std::string text;
   for (size_t i = 0; i < graph.buffers().size(); ++i) {
     const Buffer& b = graph.buffers()[i];
     Append(text, "b", i, " = ", b.kind == BufferKind::kBound ? "bound " : "temp ", b.bytes,
            b.weight ? " weight" : "");
-    if (!b.name.empty()) Append(text, " \"", absl::CEscape(b.name), "\"");
+    if (names && !b.name.empty()) Append(text, " \"", absl::CEscape(b.name), "\"");
     text += '\n';
   }
   const auto append_views = [&](const std::vector<View>& views) {
@@ -282,11 +284,17 @@ std::string ToText(const Graph& graph) {
     }
     text += " -> ";
     append_views(n.outputs);
-    if (!n.source.empty()) Append(text, "  # ", absl::CEscape(n.source));
+    if (names && !n.source.empty()) Append(text, "  # ", absl::CEscape(n.source));
     text += '\n';
   }
   return text;
 }
+
+}  // namespace
+
+std::string ToText(const Graph& graph) { return GraphText(graph, /*names=*/true); }
+
+std::string StructureText(const Graph& graph) { return GraphText(graph, /*names=*/false); }
 
 absl::Status ParseText(std::string_view text, Graph& graph) {
   int number = 0;

@@ -102,9 +102,13 @@ void RenameVersions(std::vector<Buffer>& buffers, std::vector<Work>& works) {
     const Touched& t = touched[v.buffer];
     return v.elements() > 0 && Relate(v, Bytes(v.buffer, t.begin, t.end)) == Overlap::kCovers;
   };
+  // A scatter writes into the version that it reads.
+  const auto replaces = [&](const Work& work, const View& v) {
+    return !std::holds_alternative<ScatterWork>(work.what) && whole(v);
+  };
   for (size_t i = 0; i < works.size(); ++i) {
     for (const View& v : works[i].outputs) {
-      if (!whole(v)) continue;
+      if (!replaces(works[i], v)) continue;
       touched[v.buffer].last_whole = i;
       ++touched[v.buffer].wholes;
     }
@@ -116,7 +120,7 @@ void RenameVersions(std::vector<Buffer>& buffers, std::vector<Work>& works) {
       Touched& t = touched[v.buffer];
       const BufferId original = v.buffer;
       if (t.wholes > 1 || (t.wholes == 1 && buffers[original].kind == BufferKind::kBound)) {
-        if (t.last_whole != SIZE_MAX && whole(v)) {
+        if (t.last_whole != SIZE_MAX && replaces(works[i], v)) {
           if (i == t.last_whole) {
             t.now = original;
           } else {

@@ -24,6 +24,9 @@ absl::Status Emitter::Emit(const Work& work) {
     absl::Status operator()(const PoolWork& w) { return e.Pool(work, w); }
     absl::Status operator()(const GatherWork& w) { return e.Gather(work, w); }
     absl::Status operator()(const DepthwiseWork& w) { return e.Depthwise(work, w); }
+    absl::Status operator()(const RandomWork& w) { return e.Random(work, w); }
+    absl::Status operator()(const ScatterWork& w) { return e.Scatter(work, w); }
+    absl::Status operator()(const SortWork& w) { return e.Sort(work, w); }
     absl::Status operator()(const IntegerMatmulWork&) { return e.IntegerMatmul(work); }
     absl::Status operator()(const GemmWork&) { return e.Gemm(work); }
     absl::Status operator()(const ConvolutionWork& w) { return e.Convolution(work, w); }

@@ -57,6 +57,9 @@ class Emitter {
   absl::Status Pool(const Work& work, const PoolWork& pool);
   absl::Status Gather(const Work& work, const GatherWork& gather);
   absl::Status Depthwise(const Work& work, const DepthwiseWork& depthwise);
+  absl::Status Random(const Work& work, const RandomWork& random);
+  absl::Status Scatter(const Work& work, const ScatterWork& scatter);
+  absl::Status Sort(const Work& work, const SortWork& sort);
 
   // The work with every operand contiguous (broadcast dims of inputs stay broadcast), copies before
   // and after it. Only what is not contiguous already is copied; false, and nothing done, when that

@@ -11,7 +11,10 @@ namespace openhpu::graph {
 namespace {
 
 bool Tangled(const Work& work, const View& in) {
-  const bool elementwise = std::holds_alternative<ElementwiseWork>(work.what);
+  // A scatter's base is written in place.
+  const bool elementwise =
+      std::holds_alternative<ElementwiseWork>(work.what) ||
+      (std::holds_alternative<ScatterWork>(work.what) && &in == &work.inputs[ScatterWork::kBase]);
   return std::any_of(work.outputs.begin(), work.outputs.end(), [&](const View& out) {
     if (in.buffer != out.buffer || Relate(in, out) == Overlap::kDisjoint) return false;
     return !elementwise || !SameElements(in, out);

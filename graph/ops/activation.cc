@@ -5,6 +5,7 @@
 #include "graph/ops/common.h"
 #include "graph/ops/elementwise.h"
 #include "graph/ops/families.h"
+#include "graph/ops/formula.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::graph {
@@ -14,34 +15,11 @@ using hal::ExprOp;
 using Program = absl::StatusOr<hal::ExpressionProgram>;
 using Value = ExpressionBuilder::Value;
 
-// Arithmetic on f32 values of a builder, so that formulas read as such.
-struct F32 {
-  ExpressionBuilder& e;
-  Value v;
-};
-F32 Number(const F32& like, double c) { return {like.e, like.e.Constant(c, DType::kFloat32)}; }
-F32 operator+(F32 a, F32 b) { return {a.e, a.e.Op(ExprOp::kAdd, a.v, b.v)}; }
-F32 operator-(F32 a, F32 b) { return {a.e, a.e.Op(ExprOp::kSub, a.v, b.v)}; }
-F32 operator*(F32 a, F32 b) { return {a.e, a.e.Op(ExprOp::kMul, a.v, b.v)}; }
-F32 operator/(F32 a, F32 b) { return {a.e, a.e.Op(ExprOp::kDiv, a.v, b.v)}; }
-F32 operator+(F32 a, double b) { return a + Number(a, b); }
-F32 operator-(F32 a, double b) { return a - Number(a, b); }
-F32 operator*(F32 a, double b) { return a * Number(a, b); }
-F32 operator/(F32 a, double b) { return a / Number(a, b); }
-F32 Apply(ExprOp op, F32 a) { return {a.e, a.e.Op(op, a.v)}; }
-F32 Min(F32 a, double b) { return {a.e, a.e.Op(ExprOp::kMin, a.v, Number(a, b).v)}; }
-F32 Max(F32 a, double b) { return {a.e, a.e.Op(ExprOp::kMax, a.v, Number(a, b).v)}; }
-// condition(a, b) ? x : y
-F32 Choose(ExprOp compare, F32 a, double b, F32 x, F32 y) {
-  const Value condition = a.e.Op(compare, a.v, Number(a, b).v);
-  return {a.e, a.e.Select(condition, x.v, y.v)};
-}
-
 // The function of one float: `formula` gets x as f32; the result is rounded once.
 template <F32 (*formula)(const Attributes&, F32)>
 Program Float(const Attributes& attributes, absl::Span<const DType> inputs, DType result) {
   ExpressionBuilder e(inputs);
-  const F32 x{e, e.Cast(0, DType::kFloat32)};
+  const F32 x = Input(e, 0);
   return e.Finish(formula(attributes, x).v, result);
 }
 
@@ -103,7 +81,7 @@ Program Relu(const Attributes&, absl::Span<const DType> inputs, DType result) {
 
 Program Gelu(const Attributes& attributes, absl::Span<const DType> inputs, DType result) {
   ExpressionBuilder e(inputs);
-  const F32 x{e, e.Cast(0, DType::kFloat32)};
+  const F32 x = Input(e, 0);
   const std::string approximate = attributes.Text("approximate");
   if (approximate.empty() || approximate == "none") {
     const F32 half = x * 0.5;

@@ -90,6 +90,17 @@ Program Pow(const Attributes& attributes, absl::Span<const DType> inputs, DType 
   return e.Finish(e.Op(ExprOp::kPow, x.a, x.b), result);
 }
 
+// self * log(other); 0 where self is 0, unless other is NaN.
+Program Xlogy(const Attributes& attributes, absl::Span<const DType> inputs, DType result) {
+  ExpressionBuilder e(inputs);
+  ASSIGN_OR_RETURN(const BinaryOperands x, LoadBinary(e, attributes, inputs, DType::kFloat32));
+  const Value zero = e.Constant(0, DType::kFloat32);
+  const Value product = e.Op(ExprOp::kMul, x.a, e.Op(ExprOp::kLog, x.b));
+  const Value nothing = e.Op(ExprOp::kEq, x.a, zero);
+  const Value known = e.Op(ExprOp::kNot, e.Op(ExprOp::kIsNan, x.b));
+  return e.Finish(e.Select(e.Op(ExprOp::kAnd, nothing, known), zero, product), result);
+}
+
 Inferred InferDiv(const Attributes& attributes, Types inputs) {
   ASSIGN_OR_RETURN(std::vector<TensorType> types, InferBinary(attributes, inputs));
   if (attributes.Text("rounding_mode").empty()) types[0].dtype = ToFloat(types[0].dtype);
@@ -219,6 +230,14 @@ const OpDeclaration kOps[] = {
      Binary<ExprOp::kAtan2>,
      nullptr,
      {"atan2"}},
+    {"xlogy",
+     "self * log(other), 0 where self is 0",
+     1,
+     2,
+     InferFloatBinary,
+     Xlogy,
+     nullptr,
+     {"xlogy.Tensor", "xlogy.Scalar_Self", "xlogy.Scalar_Other"}},
     {"eq",
      "self == other",
      1,

@@ -1,5 +1,7 @@
 // Convolutions, 1-D ones as 2-D of height 1. Depthwise ones run on the TPC: on the MME they would
 // be thousands of tiny descriptors.
+#include "graph/ops/convolution.h"
+
 #include <algorithm>
 #include <string>
 
@@ -12,17 +14,8 @@
 #include "hal/kernel/text.h"
 
 namespace openhpu::graph {
-namespace {
-
-struct Geometry {
-  int spatial = 2;
-  std::vector<int64_t> stride, padding, dilation, output_padding;
-  int64_t groups = 1;
-  bool transposed = false;
-};
-
-absl::StatusOr<Geometry> GeometryOf(const Attributes& attributes, int rank) {
-  Geometry g;
+absl::StatusOr<ConvolutionGeometry> GeometryOf(const Attributes& attributes, int rank) {
+  ConvolutionGeometry g;
   g.spatial = rank - 2;
   ASSIGN_OR_RETURN(g.stride, IntPair(attributes, "stride", 1, g.spatial));
   ASSIGN_OR_RETURN(g.padding, IntPair(attributes, "padding", 0, g.spatial));
@@ -37,6 +30,13 @@ absl::StatusOr<Geometry> GeometryOf(const Attributes& attributes, int rank) {
   return g;
 }
 
+void ConvolutionGeometry::MakeTwoDimensional() {
+  if (spatial != 1) return;
+  spatial = 2;
+  for (auto* list : {&stride, &dilation}) list->insert(list->begin(), 1);
+  for (auto* list : {&padding, &output_padding}) list->insert(list->begin(), 0);
+}
+
 Inferred InferConvolution(const Attributes& attributes, Types inputs) {
   const TensorType &x = inputs[0], &w = inputs[1];
   const int rank = static_cast<int>(x.sizes.size());
@@ -47,7 +47,7 @@ Inferred InferConvolution(const Attributes& attributes, Types inputs) {
     return absl::UnimplementedError(
         hal::Cat("convolution of ", Name(x.dtype), " with ", Name(w.dtype)));
   }
-  ASSIGN_OR_RETURN(const Geometry g, GeometryOf(attributes, rank));
+  ASSIGN_OR_RETURN(const ConvolutionGeometry g, GeometryOf(attributes, rank));
   const int64_t channels = g.transposed ? w.sizes[0] : w.sizes[1] * g.groups;
   const int64_t filters = g.transposed ? w.sizes[1] * g.groups : w.sizes[0];
   if (g.groups < 1 || x.sizes[1] != channels || filters % g.groups != 0 ||
@@ -71,9 +71,11 @@ Inferred InferConvolution(const Attributes& attributes, Types inputs) {
   return std::vector<TensorType>{{x.dtype, std::move(sizes)}};
 }
 
+namespace {
+
 // Transposed: zeros between the elements, then the forward convolution with the kernel turned
 // around.
-absl::Status MakeForward(Lowering& lowering, Geometry& g, View& x, View& w) {
+absl::Status MakeForward(Lowering& lowering, ConvolutionGeometry& g, View& x, View& w) {
   Dims spread = x.sizes;
   for (int i : {0, 1}) spread[2 + i] = (x.sizes[2 + i] - 1) * g.stride[i] + 1;
   if (spread != x.sizes) {
@@ -100,10 +102,13 @@ absl::Status MakeForward(Lowering& lowering, Geometry& g, View& x, View& w) {
   const int64_t kernel[2] = {r, s};
   for (int i : {0, 1}) {
     g.padding[i] = g.dilation[i] * (kernel[i] - 1) - g.padding[i];
-    if (g.padding[i] < 0)
-      return absl::UnimplementedError(
-          "transposed convolution with more padding than its kernel reaches");
     g.stride[i] = 1;
+    if (g.padding[i] >= 0) continue;
+    // More padding than the kernel reaches: what would fall outside is left out.
+    const int64_t rest = x.sizes[2 + i] + g.padding[i];
+    if (rest < 1) return absl::UnimplementedError("a transposed convolution of padding alone");
+    x = Slice(x, 2 + i, -g.padding[i], rest);
+    g.padding[i] = 0;
   }
   w = turned;
   return absl::OkStatus();
@@ -111,19 +116,17 @@ absl::Status MakeForward(Lowering& lowering, Geometry& g, View& x, View& w) {
 
 absl::Status LowerConvolution(Lowering& lowering, const Node& node) {
   View x = node.inputs[0], w = node.inputs[1], y = node.outputs[0];
-  ASSIGN_OR_RETURN(Geometry g, GeometryOf(node.attributes, x.rank()));
+  ASSIGN_OR_RETURN(ConvolutionGeometry g, GeometryOf(node.attributes, x.rank()));
   if (g.spatial == 1) {
     for (View* v : {&x, &w, &y}) *v = Unsqueeze(*v, 2);
-    g.spatial = 2;
-    for (auto* list : {&g.stride, &g.dilation}) list->insert(list->begin(), 1);
-    for (auto* list : {&g.padding, &g.output_padding}) list->insert(list->begin(), 0);
+    g.MakeTwoDimensional();
   }
   if (x.elements() == 0 || w.elements() == 0) {
     if (node.inputs.size() < 3) return lowering.Fill(y, 0);
     return lowering.Copy(Unsqueeze(Unsqueeze(node.inputs[2], 1), 1), y);
   }
-  const bool depthwise = !g.transposed && g.groups > 1 && w.sizes[1] == 1 && x.sizes[1] == g.groups;
   if (g.transposed) RETURN_IF_ERROR(MakeForward(lowering, g, x, w));
+  const bool depthwise = g.groups > 1 && w.sizes[1] == 1 && x.sizes[1] == g.groups;
   const bool bias = node.inputs.size() > 2;
   View made = y;
   // The MME's sums stay in f32 until the bias is added.

@@ -7,6 +7,7 @@
 #include "graph/lowering.h"
 #include "graph/ops/common.h"
 #include "graph/ops/families.h"
+#include "graph/ops/places.h"
 #include "graph/views.h"
 #include "hal/base/status_macros.h"
 #include "hal/kernel/text.h"
@@ -16,6 +17,8 @@ namespace {
 
 using hal::ExprOp;
 constexpr DType kI32 = DType::kInt32;
+
+}  // namespace
 
 int64_t Product(absl::Span<const int64_t> sizes) {
   int64_t n = 1;
@@ -31,6 +34,62 @@ absl::Status CheckIndex(const TensorType& index) {
     return absl::InvalidArgumentError(hal::Cat("an index of ", Name(index.dtype)));
   return absl::OkStatus();
 }
+
+// Which dims of self the index tensors stand for: position p of the list is dim p; `absent` lists
+// positions in {self, indices...}.
+std::vector<int> IndexedDims(const Attributes& attributes, size_t indices) {
+  const std::vector<int64_t> absent = attributes.Ints("absent");
+  std::vector<int> dims;
+  for (int dim = 0; dims.size() < indices; ++dim) {
+    if (std::find(absent.begin(), absent.end(), dim + 1) == absent.end()) dims.push_back(dim);
+  }
+  return dims;
+}
+
+bool Adjacent(absl::Span<const int> dims) {
+  return dims.back() - dims.front() + 1 == static_cast<int>(dims.size());
+}
+
+View IndexedFirst(View v, std::vector<int>& dims) {
+  if (Adjacent(dims)) return v;
+  std::vector<int> order = dims;
+  for (int d = 0; d < v.rank(); ++d) {
+    if (std::find(dims.begin(), dims.end(), d) == dims.end()) order.push_back(d);
+  }
+  for (size_t i = 0; i < dims.size(); ++i) dims[i] = static_cast<int>(i);
+  return Permute(std::move(v), order);
+}
+
+absl::StatusOr<View> FlatIndex(Lowering& lowering, absl::Span<const int64_t> sizes,
+                               absl::Span<const View> indices) {
+  if (indices.size() == 1) return indices[0];
+  std::vector<TensorType> types;
+  std::vector<DType> dtypes;
+  for (const View& v : indices) {
+    types.push_back({v.dtype, v.sizes});
+    dtypes.push_back(v.dtype);
+  }
+  ASSIGN_OR_RETURN(const Dims looked_up, BroadcastSizes(types));
+  const View flat = lowering.NewTemp(kI32, looked_up);
+  ExpressionBuilder e(dtypes);
+  const auto zero = e.Constant(0, kI32), none = e.Constant(INT32_MAX, kI32);
+  auto sum = zero;
+  auto valid = e.Constant(1, DType::kBool);
+  for (size_t i = 0; i < indices.size(); ++i) {
+    const auto size = e.Constant(static_cast<double>(sizes[i]), kI32);
+    const auto index = e.Cast(static_cast<ExpressionBuilder::Value>(i), kI32);
+    const auto wrapped =
+        e.Select(e.Op(ExprOp::kLt, index, zero), e.Op(ExprOp::kAdd, index, size), index);
+    valid = e.Op(ExprOp::kAnd, valid, e.Op(ExprOp::kGe, wrapped, zero));
+    valid = e.Op(ExprOp::kAnd, valid, e.Op(ExprOp::kLt, wrapped, size));
+    sum = e.Op(ExprOp::kAdd, e.Op(ExprOp::kMul, sum, size), wrapped);
+  }
+  RETURN_IF_ERROR(
+      lowering.Elementwise(e.Finish(e.Select(valid, sum, none), kI32), indices, {flat}));
+  return flat;
+}
+
+namespace {
 
 // out[o.., j.., r..] = table[o.., flat(index[j..]), r..]: `indexed` dims of the table from `at` on
 // are looked up by one flat index each.
@@ -133,21 +192,6 @@ absl::Status LowerGather(Lowering& lowering, const Node& node) {
   return absl::OkStatus();
 }
 
-// Which dims of self the index tensors stand for: position p of the list is dim p; `absent` lists
-// positions in {self, indices...}.
-std::vector<int> IndexedDims(const Attributes& attributes, size_t indices) {
-  const std::vector<int64_t> absent = attributes.Ints("absent");
-  std::vector<int> dims;
-  for (int dim = 0; dims.size() < indices; ++dim) {
-    if (std::find(absent.begin(), absent.end(), dim + 1) == absent.end()) dims.push_back(dim);
-  }
-  return dims;
-}
-
-bool Adjacent(const std::vector<int>& dims) {
-  return dims.back() - dims.front() + 1 == static_cast<int>(dims.size());
-}
-
 Inferred InferIndex(const Attributes& attributes, Types inputs) {
   const TensorType& self = inputs[0];
   const Types indices = inputs.subspan(1);
@@ -166,45 +210,25 @@ Inferred InferIndex(const Attributes& attributes, Types inputs) {
 }
 
 absl::Status LowerIndex(Lowering& lowering, const Node& node) {
-  View self = node.inputs[0];
   const absl::Span<const View> indices = absl::MakeConstSpan(node.inputs).subspan(1);
   std::vector<int> dims = IndexedDims(node.attributes, indices.size());
-  if (!Adjacent(dims)) {  // the indexed dims go first
-    std::vector<int> order = dims;
-    for (int d = 0; d < self.rank(); ++d) {
-      if (std::find(dims.begin(), dims.end(), d) == dims.end()) order.push_back(d);
-    }
-    self = Permute(self, order);
-    for (size_t i = 0; i < dims.size(); ++i) dims[i] = static_cast<int>(i);
-  }
+  const View self = IndexedFirst(node.inputs[0], dims);
   const int count = static_cast<int>(dims.size());
-  if (count == 1) return GatherRows(lowering, self, dims[0], 1, indices[0], node.outputs[0]);
-  // One flat index of all of them: sum of index * (product of the later sizes); what is out of
-  // range in one is so in all.
-  std::vector<TensorType> types;
-  std::vector<DType> dtypes;
-  for (const View& v : indices) {
-    types.push_back({v.dtype, v.sizes});
-    dtypes.push_back(v.dtype);
-  }
-  ASSIGN_OR_RETURN(const Dims looked_up, BroadcastSizes(types));
-  const View flat = lowering.NewTemp(kI32, looked_up);
-  ExpressionBuilder e(dtypes);
-  const auto zero = e.Constant(0, kI32), none = e.Constant(INT32_MAX, kI32);
-  auto sum = zero;
-  auto valid = e.Constant(1, DType::kBool);
-  for (int i = 0; i < count; ++i) {
-    const auto size = e.Constant(static_cast<double>(self.sizes[dims[i]]), kI32);
-    const auto index = e.Cast(static_cast<ExpressionBuilder::Value>(i), kI32);
-    const auto wrapped =
-        e.Select(e.Op(ExprOp::kLt, index, zero), e.Op(ExprOp::kAdd, index, size), index);
-    valid = e.Op(ExprOp::kAnd, valid, e.Op(ExprOp::kGe, wrapped, zero));
-    valid = e.Op(ExprOp::kAnd, valid, e.Op(ExprOp::kLt, wrapped, size));
-    sum = e.Op(ExprOp::kAdd, e.Op(ExprOp::kMul, sum, size), wrapped);
-  }
-  RETURN_IF_ERROR(
-      lowering.Elementwise(e.Finish(e.Select(valid, sum, none), kI32), indices, {flat}));
+  ASSIGN_OR_RETURN(
+      const View flat,
+      FlatIndex(lowering, absl::MakeConstSpan(self.sizes).subspan(dims[0], count), indices));
   return GatherRows(lowering, self, dims[0], count, flat, node.outputs[0]);
+}
+
+// `index` of any sizes counts through all of self.
+Inferred InferTake(const Attributes&, Types inputs) {
+  RETURN_IF_ERROR(CheckIndex(inputs[1]));
+  return std::vector<TensorType>{{inputs[0].dtype, inputs[1].sizes}};
+}
+
+absl::Status LowerTake(Lowering& lowering, const Node& node) {
+  ASSIGN_OR_RETURN(const View flat, lowering.Reshaped(node.inputs[0], {node.inputs[0].elements()}));
+  return GatherRows(lowering, flat, 0, 1, node.inputs[1], node.outputs[0]);
 }
 
 const OpDeclaration kOps[] = {
@@ -241,6 +265,7 @@ const OpDeclaration kOps[] = {
      nullptr,
      LowerIndex,
      {"index.Tensor"}},
+    {"take", "self, as a vector, at `index`", 2, 2, InferTake, nullptr, LowerTake, {"take"}},
 };
 
 }  // namespace

@@ -123,9 +123,27 @@ TEST(OpsTest, MatrixProductsCheckTheirOperands) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-TEST(OpsTest, DropoutInTrainingIsRefusedByName) {
-  EXPECT_THAT(InferError("native_dropout", {{"p", 0.5}, {"train", true}}, {F32({4})}),
-              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("training")));
+TEST(OpsTest, WritesAtPlacesKeepTheShapeOfSelf) {
+  const Attributes along{{"dim", int64_t{1}}};
+  EXPECT_EQ(Infer("scatter_add", along, {F32({2, 3}), I64({2, 9}), F32({2, 9})})[0].sizes,
+            (Dims{2, 3}));
+  EXPECT_THAT(InferError("scatter_add", along, {F32({2, 3}), F32({2, 9}), F32({2, 9})}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("index of f32")));
+  EXPECT_THAT(InferError("index_put", {}, {F32({2, 3}), F32({}), {DType::kBool, {2}}}),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("depends on data")));
+  EXPECT_THAT(
+      InferError("embedding_backward", {{"num_weights", int64_t{5}}, {"scale_grad_by_freq", true}},
+                 {F32({2, 4}), I64({2})}),
+      StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("frequency")));
+}
+
+TEST(OpsTest, OrderAlongADimGivesValuesAndPlaces) {
+  const auto top = Infer("topk", {{"k", int64_t{2}}}, {F32({4, 7})});
+  EXPECT_EQ(top[0].sizes, (Dims{4, 2}));
+  EXPECT_EQ(top[1].dtype, DType::kInt64);
+  EXPECT_THAT(InferError("topk", {{"k", int64_t{8}}}, {F32({4, 7})}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("out of range")));
+  EXPECT_EQ(Infer("median", {}, {F32({4, 7})}).size(), 1u);
 }
 
 }  // namespace

@@ -5,16 +5,11 @@
 #include "graph/lowering.h"
 #include "graph/ops/common.h"
 #include "graph/ops/families.h"
+#include "graph/ops/window.h"
 #include "graph/views.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::graph {
-namespace {
-
-struct Window {
-  std::vector<int64_t> kernel, stride, padding, dilation;  // {h, w}
-};
-
 absl::StatusOr<Window> WindowOf(const Attributes& attributes) {
   Window w;
   if (attributes.Ints("kernel_size").empty())
@@ -35,6 +30,8 @@ absl::StatusOr<Window> WindowOf(const Attributes& attributes) {
   }
   return w;
 }
+
+namespace {
 
 absl::StatusOr<Dims> Pooled(const Attributes& attributes, const TensorType& in) {
   const size_t rank = in.sizes.size();

@@ -211,39 +211,6 @@ absl::Status LowerNorm(Lowering& lowering, const Node& node) {
   return lowering.Elementwise(e.Finish(y, out.dtype), {total}, {kept});
 }
 
-Inferred InferCumsum(const Attributes& attributes, Types inputs) {
-  RETURN_IF_ERROR(
-      ResolveDim(attributes.Int("dim"), static_cast<int>(inputs[0].sizes.size())).status());
-  return std::vector<TensorType>{
-      {attributes.Type("dtype", SumType(inputs[0].dtype)), inputs[0].sizes}};
-}
-
-// Doubling: after step s every element holds the sum of the 2^s before and at it.
-absl::Status LowerCumsum(Lowering& lowering, const Node& node) {
-  const View &in = node.inputs[0], &out = node.outputs[0];
-  if (in.rank() == 0) return lowering.Copy(in, out);
-  ASSIGN_OR_RETURN(const int dim, ResolveDim(node.attributes.Int("dim"), in.rank()));
-  const DType type = IsFloat(out.dtype) ? DType::kFloat32 : DType::kInt32;
-  View have = lowering.NewTemp(type, out.sizes);
-  RETURN_IF_ERROR(lowering.Copy(in, have));
-  const auto slice = [&](View v, int64_t start, int64_t length) {
-    v.offset += start * v.strides[dim];
-    v.sizes[dim] = length;
-    return v;
-  };
-  const int64_t n = in.sizes[dim];
-  for (int64_t shift = 1; shift < n; shift *= 2) {
-    const View next = lowering.NewTemp(type, out.sizes);
-    RETURN_IF_ERROR(lowering.Copy(slice(have, 0, shift), slice(next, 0, shift)));
-    ExpressionBuilder e({type, type});
-    RETURN_IF_ERROR(lowering.Elementwise(e.Finish(e.Op(ExprOp::kAdd, 0, 1), type),
-                                         {slice(have, shift, n - shift), slice(have, 0, n - shift)},
-                                         {slice(next, shift, n - shift)}));
-    have = next;
-  }
-  return lowering.Copy(have, out);
-}
-
 const OpDeclaration kOps[] = {
     {"sum",
      "over `dim` (all if absent), keepdim = false; integers give i64; dtype",
@@ -365,14 +332,6 @@ const OpDeclaration kOps[] = {
      nullptr,
      LowerNorm,
      {"norm.Scalar", "norm.ScalarOpt_dim", "norm.ScalarOpt_dim_dtype", "linalg_vector_norm"}},
-    {"cumsum",
-     "running sum along `dim`; dtype",
-     1,
-     1,
-     InferCumsum,
-     nullptr,
-     LowerCumsum,
-     {"cumsum"}},
 };
 
 }  // namespace

@@ -141,19 +141,6 @@ Program Lerp(const Attributes& attributes, absl::Span<const DType> inputs, DType
   return e.Finish(e.Select(near, low, high), result);
 }
 
-// Evaluation only: the input, and a mask that keeps everything.
-Inferred InferDropout(const Attributes& attributes, Types inputs) {
-  if (attributes.Bool("train", false) && attributes.Real("p", 0.5) != 0) {
-    return absl::UnimplementedError("dropout in training");
-  }
-  return std::vector<TensorType>{inputs[0], {DType::kBool, inputs[0].sizes}};
-}
-
-absl::Status LowerDropout(Lowering& lowering, const Node& node) {
-  RETURN_IF_ERROR(lowering.Copy(node.inputs[0], node.outputs[0]));
-  return node.outputs.size() > 1 ? lowering.Fill(node.outputs[1], 1) : absl::OkStatus();
-}
-
 // self, or self * weight of its channel (dim 1) below 0.
 Inferred InferPrelu(const Attributes&, Types inputs) { return std::vector<TensorType>{inputs[0]}; }
 
@@ -237,14 +224,6 @@ const OpDeclaration kOps[] = {
      Lerp,
      nullptr,
      {"lerp.Scalar", "lerp.Tensor"}},
-    {"native_dropout",
-     "input in evaluation (train = false or p = 0), and the mask",
-     1,
-     1,
-     InferDropout,
-     nullptr,
-     LowerDropout,
-     {"native_dropout"}},
     {"prelu",
      "self, times weight (one, or one a channel) below 0",
      2,

@@ -186,7 +186,39 @@ absl::Status LowerFlip(Lowering& lowering, const Node& node) {
   return lowering.Copy(have, out);
 }
 
+// grad_in: windows of `size` along `dim`, `step` apart, as the last dim.
+Inferred InferUnfoldBackward(const Attributes& attributes, Types inputs) {
+  const std::vector<int64_t> sizes = attributes.Ints("input_sizes");
+  const int64_t step = attributes.Int("step", 1);
+  if (sizes.size() + 1 != inputs[0].sizes.size() || sizes.empty() || step < 1)
+    return absl::InvalidArgumentError("grad_in does not fit input_sizes");
+  RETURN_IF_ERROR(ResolveDim(attributes.Int("dim"), static_cast<int>(sizes.size())).status());
+  return std::vector<TensorType>{{inputs[0].dtype, Dims(sizes.begin(), sizes.end())}};
+}
+
+// Windows may overlap: their elements are added, place by place within the window.
+absl::Status LowerUnfoldBackward(Lowering& lowering, const Node& node) {
+  const View &above = node.inputs[0], &out = node.outputs[0];
+  ASSIGN_OR_RETURN(const int dim, ResolveDim(node.attributes.Int("dim"), out.rank()));
+  const View sums = lowering.NewTemp(DType::kFloat32, out.sizes);
+  RETURN_IF_ERROR(lowering.Fill(sums, 0));
+  for (int64_t i = 0; i < above.sizes.back(); ++i) {
+    const View place = Slice(sums, dim, i, above.sizes[dim], node.attributes.Int("step", 1));
+    RETURN_IF_ERROR(
+        lowering.Apply("add", {}, {place, Select(above, above.rank() - 1, i)}, {place}));
+  }
+  return lowering.Copy(sums, out);
+}
+
 const OpDeclaration kOps[] = {
+    {"unfold_backward",
+     "grad_in; input_sizes, dim, size, step",
+     1,
+     1,
+     InferUnfoldBackward,
+     nullptr,
+     LowerUnfoldBackward,
+     {"unfold_backward"}},
     {"cat",
      "the tensors one after the other along `dim`; those of sizes [0] are ignored",
      1,

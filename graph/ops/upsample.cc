@@ -1,11 +1,13 @@
-// Images made larger or smaller.
+// Images made larger or smaller, and the gradients of that.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 
 #include "graph/lowering.h"
 #include "graph/ops/common.h"
 #include "graph/ops/families.h"
+#include "graph/views.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::graph {
@@ -115,8 +117,7 @@ absl::Status LowerBilinear(Lowering& lowering, const Node& node) {
                    StepOf(node.attributes, axis, in_size, out_size, align), align);
   };
   ASSIGN_OR_RETURN(View along_w, axis_weights(1));
-  std::swap(along_w.sizes[0], along_w.sizes[1]);
-  std::swap(along_w.strides[0], along_w.strides[1]);
+  along_w = Transpose(along_w, 0, 1);
   const View wide = lowering.NewTemp(kF32, {x.sizes[0], x.sizes[1], x.sizes[2], out.sizes[3]});
   RETURN_IF_ERROR(lowering.Apply("matmul", {}, {x, along_w}, {wide}));
   ASSIGN_OR_RETURN(const View along_h, axis_weights(0));
@@ -125,7 +126,93 @@ absl::Status LowerBilinear(Lowering& lowering, const Node& node) {
   return out.dtype == kF32 ? absl::OkStatus() : lowering.Copy(made, out);
 }
 
+// grad_output; input_size.
+Inferred InferUpsampleGradient(const Attributes& attributes, Types inputs) {
+  const std::vector<int64_t> size = attributes.Ints("input_size");
+  if (size.size() != 4 || inputs[0].sizes.size() != 4)
+    return absl::InvalidArgumentError("needs images of rank 4, and input_size");
+  return std::vector<TensorType>{{inputs[0].dtype, Dims(size.begin(), size.end())}};
+}
+
+// Each axis' weights, transposed: what came from above goes back by them.
+absl::Status SpreadBack(Lowering& lowering, const View& along_h, const View& along_w,
+                        const View& above, const View& out) {
+  ASSIGN_OR_RETURN(const View g, lowering.Cast(above, kF32));
+  const View narrow = lowering.NewTemp(kF32, {g.sizes[0], g.sizes[1], g.sizes[2], out.sizes[3]});
+  RETURN_IF_ERROR(lowering.Apply("matmul", {}, {g, along_w}, {narrow}));
+  const View made = out.dtype == kF32 ? out : lowering.NewTemp(kF32, out.sizes);
+  RETURN_IF_ERROR(lowering.Apply("matmul", {}, {Transpose(along_h, 0, 1), narrow}, {made}));
+  return out.dtype == kF32 ? absl::OkStatus() : lowering.Copy(made, out);
+}
+
+absl::Status LowerBilinearGradient(Lowering& lowering, const Node& node) {
+  const View &above = node.inputs[0], &out = node.outputs[0];
+  const bool align = node.attributes.Bool("align_corners");
+  const auto axis_weights = [&](int axis) {
+    const int64_t in_size = out.sizes[2 + axis], out_size = above.sizes[2 + axis];
+    return Weights(lowering, in_size, out_size,
+                   StepOf(node.attributes, axis, in_size, out_size, align), align);
+  };
+  ASSIGN_OR_RETURN(const View along_h, axis_weights(0));
+  ASSIGN_OR_RETURN(const View along_w, axis_weights(1));
+  return SpreadBack(lowering, along_h, along_w, above, out);
+}
+
+absl::Status LowerNearestGradient(Lowering& lowering, const Node& node) {
+  const View &above = node.inputs[0], &out = node.outputs[0];
+  std::array<View, 2> along;
+  std::array<int64_t, 2> times = {0, 0};
+  for (int axis : {0, 1}) {
+    const int64_t in_size = out.sizes[2 + axis], out_size = above.sizes[2 + axis];
+    const double step = StepOf(node.attributes, axis, in_size, out_size, false);
+    if (out_size % in_size == 0 && step * static_cast<double>(out_size / in_size) == 1)
+      times[axis] = out_size / in_size;
+  }
+  if (times[0] != 0 && times[1] != 0) {  // every pixel became a block of them
+    View blocks = above;
+    for (int axis : {1, 0}) {
+      const int d = 2 + axis;
+      blocks.sizes.insert(blocks.sizes.begin() + d + 1, times[axis]);
+      blocks.strides.insert(blocks.strides.begin() + d + 1, blocks.strides[d]);
+      blocks.sizes[d] /= times[axis];
+      blocks.strides[d] *= times[axis];
+    }
+    ReduceWork sum;
+    sum.dims = 1u << 3 | 1u << 5;
+    return lowering.Reduce(sum, blocks, Unsqueeze(Unsqueeze(out, 4), 3));
+  }
+  for (int axis : {0, 1}) {
+    const int64_t in_size = out.sizes[2 + axis], out_size = above.sizes[2 + axis];
+    along[axis] = lowering.NewTemp(kF32, {out_size, in_size});
+    ExpressionBuilder e({});
+    const Value row = e.Index(0), column = e.Index(1);
+    const Value step = e.Constant(StepOf(node.attributes, axis, in_size, out_size, false), kF32);
+    const Value last = e.Constant(static_cast<double>(in_size - 1), kI32);
+    const Value place = e.Op(ExprOp::kMul, e.Cast(row, kF32), step);
+    const Value picked = e.Op(ExprOp::kMin, e.Cast(place, kI32), last);
+    RETURN_IF_ERROR(
+        lowering.Elementwise(e.Finish(e.Op(ExprOp::kEq, column, picked), kF32), {}, {along[axis]}));
+  }
+  return SpreadBack(lowering, along[0], along[1], above, out);
+}
+
 const OpDeclaration kOps[] = {
+    {"upsample_nearest2d_backward",
+     "grad_output; input_size, scales_h, scales_w",
+     1,
+     1,
+     InferUpsampleGradient,
+     nullptr,
+     LowerNearestGradient,
+     {"upsample_nearest2d_backward"}},
+    {"upsample_bilinear2d_backward",
+     "grad_output; input_size, align_corners = false, scales_h, scales_w",
+     1,
+     1,
+     InferUpsampleGradient,
+     nullptr,
+     LowerBilinearGradient,
+     {"upsample_bilinear2d_backward"}},
     {"upsample_nearest2d",
      "the nearest pixel below; output_size, scales_h, scales_w",
      1,
