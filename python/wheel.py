@@ -19,6 +19,7 @@ NAME = "openhpu"
 VERSION = "0.1.0"
 TAG = "cp311-cp311-linux_x86_64"
 ROOT = "habana_frameworks/"
+ROOTS = (ROOT, "torch_hpu/")
 # The native module finds these beside it ($ORIGIN/lib). PyTorch brings the others: oneDNN, protobuf, OpenMP.
 CARRIED = ("libabsl_", "libsystemc")
 
@@ -27,6 +28,11 @@ Name: {NAME}
 Version: {VERSION}
 Summary: PyTorch programs for `hpu` on stock PyTorch, with HPU Graphs, on a simulated Gaudi
 Requires-Python: >=3.11,<3.12
+"""
+
+# PyTorch 2.5 and later imports a device by itself through this; 1.13 does not look.
+ENTRY_POINTS = """[torch.backends]
+hpu = habana_frameworks.autoload:__autoload
 """
 
 WHEEL = f"""Wheel-Version: 1.0
@@ -52,11 +58,11 @@ def carried_libraries(native: str) -> Dict[str, bytes]:
 
 
 def package_path(path: str) -> str:
-    """Where a source file lies in the package: from `habana_frameworks/` on."""
-    at = path.find(ROOT)
-    if at < 0:
-        raise SystemExit(f"wheel.py: {path} does not lie in {ROOT}")
-    return path[at:]
+    """Where a source file lies in the wheel: from its package's folder on."""
+    found = [path.find(root) for root in ROOTS if root in path]
+    if not found:
+        raise SystemExit(f"wheel.py: {path} does not lie in {' or '.join(ROOTS)}")
+    return path[min(found) :]
 
 
 def record_line(path: str, content: bytes) -> str:
@@ -83,6 +89,7 @@ def main() -> None:
     info = f"{NAME}-{VERSION}.dist-info/"
     contents[info + "METADATA"] = METADATA.encode()
     contents[info + "WHEEL"] = WHEEL.encode()
+    contents[info + "entry_points.txt"] = ENTRY_POINTS.encode()
     lines: List[str] = [record_line(path, contents[path]) for path in sorted(contents)]
     contents[info + "RECORD"] = "\n".join(lines + [info + "RECORD,,"]).encode() + b"\n"
 

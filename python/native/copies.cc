@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "python/native/device.h"
+#include "python/native/host_step.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
 #include "python/native/without_gil.h"
@@ -81,29 +82,39 @@ void Upload(const at::Tensor& src, const at::Tensor& dst) {
       bytes, DeviceBytes(dst.numel(), type), storage, DeviceBytes(dst.storage_offset(), type)));
 }
 
-// src is dense on hpu; dst is a dense CPU tensor of its dtype.
+// src is dense on hpu; dst is a dense CPU tensor of its dtype. In a capture the value becomes a
+// guard: a replay that would read another one fails.
 void Download(const at::Tensor& src, const at::Tensor& dst) {
   Device* device = ValueOrThrow(Device::Get());
   const c10::ScalarType type = src.scalar_type();
   const uint64_t bytes = DeviceBytes(src.numel(), type);
   std::vector<char> narrow(IsNarrowed(type) ? bytes : 0);
-  void* host = IsNarrowed(type) ? static_cast<void*>(narrow.data()) : dst.data_ptr();
+  char* host = IsNarrowed(type) ? narrow.data() : static_cast<char*>(dst.data_ptr());
   graph::Storage& storage = StorageOf(src);
+  const bool guarded = Device::InCapture() && DataDependenceMode() == DataDependence::kGuard;
+  const std::string line = guarded ? UserLine() : "";  // before the lock
   {
     WithoutGil no_gil;
     std::lock_guard lock(device->mutex());
-    ThrowIfError(device->current_recorder().CopyToHost(
-        storage, DeviceBytes(src.storage_offset(), type), bytes, host));
+    graph::Recorder& recorder = device->current_recorder();
+    absl::Status status =
+        recorder.CopyToHost(storage, DeviceBytes(src.storage_offset(), type), bytes, host);
+    if (status.ok() && guarded) {
+      const auto* read = reinterpret_cast<const std::byte*>(host);
+      status = recorder.Guard(Ref(src), {read, read + bytes}, line);
+    }
+    Capture* capture = device->current_capture();
+    if (!status.ok() && capture != nullptr) device->DiscardCapture(*capture, status.message());
+    ThrowIfError(status);
+    ThrowIfError(device->TakeDeferredError());
   }
   if (type == c10::kLong) Widen<int32_t, int64_t>(narrow, dst.data_ptr());
   if (type == c10::kDouble) Widen<float, double>(narrow, dst.data_ptr());
 }
 
-bool Capturing() {
-  if (!Device::IsOpen()) return false;
-  Device* device = ValueOrThrow(Device::Get());
-  std::lock_guard lock(device->mutex());
-  return device->current_recorder().capturing();
+void RefuseReadingIfAsked(const char* what) {
+  if (Device::InCapture() && DataDependenceMode() == DataDependence::kError)
+    RefuseDuringCapture(what, "a replay could not give the host its values");
 }
 
 at::Tensor CopyFrom(const at::Tensor& self, const at::Tensor& dst, bool /*non_blocking*/) {
@@ -117,7 +128,7 @@ at::Tensor CopyFrom(const at::Tensor& self, const at::Tensor& dst, bool /*non_bl
     ToDType(dst.scalar_type());
     const at::Tensor dense = self.to(dst.scalar_type()).expand(dst.sizes()).contiguous();
     // A capture keeps the values: each replay copies them from a tensor that nobody writes.
-    if (dst.is_contiguous() && !Capturing()) {
+    if (dst.is_contiguous() && !Device::InCapture()) {
       Upload(dense, dst);
     } else {
       const at::Tensor staged = EmptyContiguous(dst.sizes(), dst.scalar_type());
@@ -127,7 +138,7 @@ at::Tensor CopyFrom(const at::Tensor& self, const at::Tensor& dst, bool /*non_bl
     return dst;
   }
   TORCH_CHECK(dst.device().is_cpu(), "copies from hpu to ", dst.device(), " are not supported");
-  RefuseDuringCapture("a copy from hpu to the host", "a replay could not give the host its values");
+  RefuseReadingIfAsked("a copy from hpu to the host");
   at::Tensor dense = self;
   if (!self.is_contiguous()) {
     dense = EmptyContiguous(self.sizes(), self.scalar_type());
@@ -148,7 +159,7 @@ at::Tensor CopyFromAndResize(const at::Tensor& self, const at::Tensor& dst) {
 }
 
 at::Scalar LocalScalarDense(const at::Tensor& self) {
-  RefuseDuringCapture("aten::_local_scalar_dense", "a replay could not give the host its values");
+  RefuseReadingIfAsked("aten::_local_scalar_dense");
   const at::Tensor host = at::empty({}, self.options().device(c10::kCPU));
   CopyFrom(self.reshape({}), host, false);
   return host.item();

@@ -2,15 +2,18 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::python {
 namespace {
-
-thread_local StreamIndex current_stream = 0;
 
 struct Opened {
   std::mutex mutex;
@@ -24,6 +27,38 @@ Opened& TheDevice() {
   return *opened;
 }
 
+// Active ones of all threads.
+std::atomic<int> captures{0};
+
+constexpr uint64_t kDefaultCacheMegabytes = 1024;
+
+// PT_HPU_RECIPE_CACHE_CONFIG is "folder[,delete on start[,megabytes]]"; PT_RECIPE_CACHE_PATH and
+// PT_CACHE_FOLDER_SIZE_MB are its older form.
+absl::Status UseDiskCache(graph::Engine& engine) {
+  const char* config = std::getenv("PT_HPU_RECIPE_CACHE_CONFIG");
+  const char* path = std::getenv("PT_RECIPE_CACHE_PATH");
+  std::vector<std::string> parts;
+  if (config != nullptr && *config != '\0') {
+    parts = absl::StrSplit(config, ',');
+  } else if (path != nullptr && *path != '\0') {
+    const char* size = std::getenv("PT_CACHE_FOLDER_SIZE_MB");
+    parts = {path, "false", size == nullptr ? "" : size};
+  } else {
+    return absl::OkStatus();
+  }
+  bool clear = false;
+  uint64_t megabytes = kDefaultCacheMegabytes;
+  const bool clear_ok = parts.size() < 2 || parts[1].empty() || absl::SimpleAtob(parts[1], &clear);
+  const bool size_ok =
+      parts.size() < 3 || parts[2].empty() || absl::SimpleAtoi(parts[2], &megabytes);
+  if (parts.size() > 3 || parts[0].empty() || !clear_ok || !size_ok) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("PT_HPU_RECIPE_CACHE_CONFIG=", config == nullptr ? path : config,
+                     ": expected <folder>[,<delete on start: True or False>[,<megabytes>]]"));
+  }
+  return engine.UseDiskCache(parts[0], megabytes << 20, clear);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Device>> Device::Open() {
@@ -33,6 +68,7 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open() {
   device->simulator_ = backend.simulator;
   ASSIGN_OR_RETURN(device->context_, runtime::Context::Create(std::move(backend.driver)));
   device->engine_ = std::make_unique<graph::Engine>(*device->context_);
+  RETURN_IF_ERROR(UseDiskCache(*device->engine_));
   RETURN_IF_ERROR(device->CreateStream().status());
   return device;
 }
@@ -64,6 +100,8 @@ bool Device::IsOpen() {
   return opened.tried && opened.device.ok() && opened.process == getpid();
 }
 
+// --- streams
+
 absl::StatusOr<StreamIndex> Device::CreateStream() {
   StreamState state;
   ASSIGN_OR_RETURN(state.stream, context_->CreateStream());
@@ -72,23 +110,43 @@ absl::StatusOr<StreamIndex> Device::CreateStream() {
   return static_cast<StreamIndex>(streams_.size()) - 1;
 }
 
-StreamIndex Device::CurrentStream() { return current_stream; }
-
 absl::Status Device::SetCurrentStream(StreamIndex stream) {
   if (stream < 0 || static_cast<size_t>(stream) >= streams_.size()) {
     return absl::InvalidArgumentError("there is no hpu stream " + std::to_string(stream));
   }
-  if (stream == current_stream) return absl::OkStatus();
-  const StreamIndex left = std::exchange(current_stream, stream);
-  RETURN_IF_ERROR(recorder(left).Flush());
-  if (left != 0) return absl::OkStatus();
+  ThreadState& thread = *ThisThread();
+  if (stream == thread.stream) return absl::OkStatus();
+  const StreamIndex left = std::exchange(thread.stream, stream);
+  RETURN_IF_ERROR(Flush(left));
+  return left == 0 ? Order(left, stream) : absl::OkStatus();
+}
+
+// What `second` is given from now on starts after what `first` was given so far.
+absl::Status Device::Order(StreamIndex first, StreamIndex second) {
   ASSIGN_OR_RETURN(const std::unique_ptr<runtime::Event> point,
                    runtime::Event::Create(*context_, /*timing=*/false));
-  RETURN_IF_ERROR(this->stream(left).Record(*point));
-  return this->stream(stream).WaitFor(*point);
+  RETURN_IF_ERROR(stream(first).Record(*point));
+  return stream(second).WaitFor(*point);
+}
+
+Capture* Device::capture_of(StreamIndex stream) {
+  for (Capture* capture : ThisThread()->captures) {
+    if (capture->recorders.count(stream) > 0) return capture;
+  }
+  return nullptr;
+}
+
+bool Device::InCapture() {
+  // A thread sees its own captures begin and end.
+  if (captures.load(std::memory_order_relaxed) == 0) return false;
+  absl::StatusOr<Device*> device = Get();
+  if (!device.ok()) return false;
+  std::lock_guard lock((*device)->mutex());
+  return (*device)->current_capture() != nullptr;
 }
 
 graph::Recorder& Device::recorder(StreamIndex stream) {
+  if (Capture* capture = capture_of(stream)) return *capture->recorders.at(stream);
   return *streams_.at(static_cast<size_t>(stream)).recorder;
 }
 
@@ -96,51 +154,156 @@ runtime::Stream& Device::stream(StreamIndex stream) {
   return *streams_.at(static_cast<size_t>(stream)).stream;
 }
 
+absl::Status Device::Flush(StreamIndex stream) {
+  RETURN_IF_ERROR(streams_.at(static_cast<size_t>(stream)).recorder->Flush());
+  Capture* capture = capture_of(stream);
+  if (capture == nullptr) return absl::OkStatus();
+  absl::Status status = capture->recorders.at(stream)->Flush();
+  if (!status.ok()) DiscardCapture(*capture, status.message());
+  return status;
+}
+
 absl::Status Device::FlushAll() {
-  for (StreamState& state : streams_) RETURN_IF_ERROR(state.recorder->Flush());
+  for (size_t i = 0; i < streams_.size(); ++i) RETURN_IF_ERROR(Flush(static_cast<StreamIndex>(i)));
   return absl::OkStatus();
+}
+
+absl::Status Device::Synchronize(StreamIndex stream) {
+  RETURN_IF_ERROR(Flush(stream));
+  RETURN_IF_ERROR(this->stream(stream).Synchronize());
+  return TakeDeferredError();
 }
 
 absl::Status Device::SynchronizeAll() {
   RETURN_IF_ERROR(FlushAll());
-  return context_->Synchronize();
+  RETURN_IF_ERROR(context_->Synchronize());
+  return TakeDeferredError();
 }
 
-absl::Status Device::BeginCapture(Capture& capture) {
-  StreamState& state = streams_[static_cast<size_t>(current_stream)];
-  if (capture.active || state.capture != nullptr)
+// --- captures
+
+absl::Status Device::BeginCapture(Capture& capture, bool dry_run) {
+  const std::shared_ptr<ThreadState>& thread = ThisThread();
+  if (capture.active || current_capture() != nullptr)
     return absl::FailedPreconditionError("GRAPH:: graph Capture already in progress");
-  RETURN_IF_ERROR(state.recorder->Flush());
-  RETURN_IF_ERROR(state.recorder->BeginCapture(&capture.graph));
-  capture.stream = current_stream;
+  RETURN_IF_ERROR(Flush(thread->stream));
+  auto recorder = std::make_unique<graph::Recorder>(*engine_, stream(thread->stream));
+  RETURN_IF_ERROR(recorder->BeginCapture(&capture.graph, dry_run));
+  capture.random.reset();
+  capture.stream = thread->stream;
   capture.active = true;
+  capture.dry_run = dry_run;
   capture.discarded.clear();
-  state.capture = &capture;
+  capture.recorders[capture.stream] = std::move(recorder);
+  capture.thread = thread;
+  capture.token = std::make_shared<char>();
+  thread->captures.push_back(&capture);
+  captures.fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();
 }
+
+namespace {
+
+void Close(Capture& capture) {
+  std::vector<Capture*>& of_thread = capture.thread->captures;
+  of_thread.erase(std::remove(of_thread.begin(), of_thread.end(), &capture), of_thread.end());
+  captures.fetch_sub(1, std::memory_order_relaxed);
+  capture.active = false;
+  capture.recorders.clear();
+  capture.thread.reset();
+  capture.token.reset();
+}
+
+}  // namespace
 
 absl::Status Device::EndCapture(Capture& capture) {
-  if (capture.stream != current_stream)
+  if (capture.thread != ThisThread() || capture.stream != CurrentStream())
     return absl::FailedPreconditionError(
         "GRAPH:: Capture must end on the same stream it began on.");
-  StreamState& state = streams_[static_cast<size_t>(capture.stream)];
-  if (absl::Status status = state.recorder->EndCapture(); !status.ok()) {
-    DiscardCapture(capture.stream, std::string(status.message()));
+  const auto end = [&]() -> absl::Status {
+    graph::Recorder& first = *capture.recorders.at(capture.stream);
+    for (auto& [index, recorder] : capture.recorders) {
+      if (index == capture.stream) continue;
+      // Whoever waits for the stream of the capture waits for all of it.
+      ASSIGN_OR_RETURN(std::unique_ptr<runtime::Event> made,
+                       runtime::Event::Create(*context_, /*timing=*/false));
+      const std::shared_ptr<runtime::Event> joined = std::move(made);
+      RETURN_IF_ERROR(recorder->RecordEvent(joined));
+      RETURN_IF_ERROR(first.WaitForEvent(joined));
+      RETURN_IF_ERROR(recorder->EndCapture());
+    }
+    return first.EndCapture();
+  };
+  absl::Status status = end();
+  if (!status.ok()) {
+    DiscardCapture(capture, status.message());
     return status;
   }
-  capture.active = false;
-  state.capture = nullptr;
+  Close(capture);
   return absl::OkStatus();
 }
 
-void Device::DiscardCapture(StreamIndex stream, std::string_view why) {
-  StreamState& state = streams_[static_cast<size_t>(stream)];
-  if (state.capture == nullptr) return;
-  state.recorder->AbandonCapture();
-  state.capture->graph.Reset();
-  state.capture->active = false;
-  state.capture->discarded = std::string(why);
-  state.capture = nullptr;
+void Device::DiscardCapture(Capture& capture, absl::string_view why) {
+  if (!capture.active) return;
+  for (auto& [index, recorder] : capture.recorders) recorder->AbandonCapture();
+  for (auto& [index, recorder] : capture.recorders) {
+    if (absl::Status status = recorder->Flush(); !status.ok() && deferred_.ok())
+      deferred_ = std::move(status);
+  }
+  capture.graph.Reset();
+  capture.random.reset();
+  capture.discarded = std::string(why);
+  Close(capture);
 }
+
+absl::Status Device::RecordEvent(StreamIndex stream, const std::shared_ptr<runtime::Event>& event,
+                                 std::weak_ptr<char>* token) {
+  RETURN_IF_ERROR(Flush(stream));
+  Capture* capture = capture_of(stream);
+  *token = capture == nullptr ? std::weak_ptr<char>() : capture->token;
+  return recorder(stream).RecordEvent(event);
+}
+
+absl::Status Device::WaitForEvent(StreamIndex stream, const std::shared_ptr<runtime::Event>& event,
+                                  const std::weak_ptr<char>& token) {
+  RETURN_IF_ERROR(Flush(stream));  // what was given before does not wait
+  const std::shared_ptr<char> owner = token.lock();
+  if (owner != nullptr && capture_of(stream) == nullptr) {
+    for (Capture* capture : ThisThread()->captures) {
+      if (capture->token != owner) continue;
+      auto joining = std::make_unique<graph::Recorder>(*engine_, this->stream(stream));
+      RETURN_IF_ERROR(joining->JoinCapture(&capture->graph));
+      capture->recorders[stream] = std::move(joining);
+      break;
+    }
+  }
+  return recorder(stream).WaitForEvent(event);
+}
+
+absl::Status Device::Replay(Capture& capture, absl::Span<const graph::Rebinding> rebindings,
+                            bool asynchronous) {
+  const StreamIndex current = CurrentStream();
+  if (current_capture() != nullptr) {
+    return absl::FailedPreconditionError(
+        "GRAPH:: Capture in progress on this stream: the replay of another HPUGraph cannot be "
+        "recorded; call the captured code itself, or replay after capture_end");
+  }
+  RETURN_IF_ERROR(Flush(capture.stream));
+  if (current != capture.stream) {
+    RETURN_IF_ERROR(Flush(current));
+    RETURN_IF_ERROR(Order(current, capture.stream));
+  }
+  if (capture.random != nullptr) RETURN_IF_ERROR(capture.random->BeforeReplay());
+  absl::Status status = capture.graph.Replay(rebindings);
+  if (status.ok() && capture.random != nullptr) capture.random->AfterReplay();
+  if (current != capture.stream) RETURN_IF_ERROR(Order(capture.stream, current));
+  if (!status.ok() && asynchronous && absl::IsFailedPrecondition(status)) {
+    if (deferred_.ok()) deferred_ = std::move(status);
+    return absl::OkStatus();
+  }
+  return status;
+}
+
+absl::Status Device::TakeDeferredError() { return std::exchange(deferred_, absl::OkStatus()); }
 
 }  // namespace openhpu::python

@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "hal/kernel/text.h"
 #include "python/native/device.h"
+#include "python/native/host_step.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
 
@@ -36,6 +38,22 @@ bool MayFallBack(const std::string& name) {
     const std::string full = absl::StrContains(item, "::") ? item : hal::Cat("aten::", item);
     return full == name || full == base;
   });
+}
+
+// Ops whose kernels no static shape could serve; index.Tensor falls back for masks.
+bool SizeDependsOnData(const std::string& name) {
+  static const std::set<std::string>* const kOps =
+      new std::set<std::string>{"aten::nonzero",
+                                "aten::masked_select",
+                                "aten::index",
+                                "aten::_unique",
+                                "aten::_unique2",
+                                "aten::unique_dim",
+                                "aten::unique_consecutive",
+                                "aten::unique_dim_consecutive",
+                                "aten::repeat_interleave",
+                                "aten::bincount"};
+  return kOps->count(name.substr(0, name.find('.'))) > 0;
 }
 
 // A write through the CPU copy of these would be lost: in-place ops on tensor lists, and ops whose
@@ -85,26 +103,38 @@ std::map<std::string, uint64_t> FallbackCounts() {
 }
 
 void RefuseDuringCapture(const std::string& op, const std::string& why) {
-  if (!Device::IsOpen()) return;
+  if (!Device::InCapture()) return;
   Device* device = ValueOrThrow(Device::Get());
   const std::string line =
       UserLine();  // before the lock: nobody waits for the interpreter with the device locked
   std::lock_guard lock(device->mutex());
-  if (!device->current_recorder().capturing()) return;
+  Capture* capture = device->current_capture();
+  if (capture == nullptr) return;
   const std::string message = hal::Cat(op, " is not supported during HPU Graph capturing",
                                        line.empty() ? "" : hal::Cat(" (", line, ")"), ": ", why);
-  device->DiscardCapture(Device::CurrentStream(), message);
+  device->DiscardCapture(*capture, message);
   TORCH_CHECK(false, message);
 }
 
-void CountFallback(const std::string& name) {
-  RefuseDuringCapture(
-      name, "it has no hpu kernel, and cpu fallback is not supported during hpu graph capturing");
+namespace {
+
+// Throws where PT_HPU_PLACE_ON_CPU forbids it; counts.
+void CheckMayFallBack(const std::string& name) {
   TORCH_CHECK(MayFallBack(name), name, " is not yet supported on HPU. PT_HPU_PLACE_ON_CPU=",
               std::getenv("PT_HPU_PLACE_ON_CPU"), " does not allow it on the CPU (", UserLine(),
               ").");
   std::lock_guard lock(counts_mutex);
   ++Counts()[name];
+}
+
+}  // namespace
+
+void CountFallback(const std::string& name) {
+  RefuseDuringCapture(name,
+                      hal::Cat(SizeDependsOnData(name) ? "the size of its result depends on data"
+                                                       : "it has no hpu kernel",
+                               ", and cpu fallback is not supported during hpu graph capturing"));
+  CheckMayFallBack(name);
 }
 
 void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
@@ -115,6 +145,10 @@ void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   TORCH_CHECK_NOT_IMPLEMENTED(
       !LosesWrites(schema), name,
       " is not yet supported on HPU. On the CPU, its writes through views or lists would be lost.");
+  if (CpuOpsBreakCaptures() && Device::InCapture()) {
+    CheckMayFallBack(name);
+    return RunAsHostStep(op, stack, UserLine());
+  }
   CountFallback(name);
   // PyTorch moves tensors and lists of them, but not lists of optional ones (indices).
   for (size_t i = 0; i < schema.arguments().size(); ++i) {

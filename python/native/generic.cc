@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -14,6 +16,7 @@
 #include "hal/kernel/text.h"
 #include "python/native/device.h"
 #include "python/native/lowering.h"
+#include "python/native/scalars.h"
 #include "python/native/tensor.h"
 
 namespace openhpu::python {
@@ -180,6 +183,24 @@ Arguments Collect(const graph::OpDeclaration& declaration, const c10::FunctionSc
   return out;
 }
 
+// Indices, masks and what is compared may lie on the CPU: they are copied.
+void TakeFromHost(const graph::OpDeclaration& declaration, std::vector<at::Tensor>& tensors) {
+  static const auto* const kOps = new std::set<std::string_view>{
+      "embedding", "eq",          "gather",         "ge",         "gt",
+      "index",     "index_add",   "index_copy",     "index_fill", "index_select",
+      "le",        "lt",          "masked_fill",    "ne",         "put",
+      "scatter",   "scatter_add", "scatter_reduce", "take",       "where"};
+  if (kOps->count(declaration.name) == 0) return;
+  const auto there = std::find_if(tensors.begin(), tensors.end(), [](const at::Tensor& t) {
+    return t.device().type() == c10::DeviceType::HPU;
+  });
+  if (there == tensors.end()) return;
+  const c10::Device device = there->device();
+  for (at::Tensor& t : tensors) {
+    if (t.device().is_cpu() && t.dim() > 0) t = t.to(device);
+  }
+}
+
 std::optional<std::vector<graph::TensorType>> Infer(const graph::OpDeclaration& declaration,
                                                     const graph::Attributes& attributes,
                                                     at::ArrayRef<at::Tensor> inputs) {
@@ -224,24 +245,75 @@ std::optional<c10::OperatorHandle> FindSchema(const std::string& name) {
   return found ? std::optional<c10::OperatorHandle>(*found) : std::nullopt;
 }
 
-// The out= overload of a functional one: the same arguments, then the outputs.
-std::optional<c10::OperatorHandle> FindOut(const std::string& name,
-                                           const c10::FunctionSchema& functional) {
-  const auto [base, own] = SplitName(name);
+// The overloads of each operator's base name ("add": "add.Tensor", "add_out" ...).
+const std::multimap<std::string, c10::OperatorName>& Overloads() {
+  static const auto* const overloads = [] {
+    auto* made = new std::multimap<std::string, c10::OperatorName>;
+    for (const c10::OperatorName& name : c10::Dispatcher::singleton().getAllOpNames())
+      made->emplace(name.name, name);
+    return made;
+  }();
+  return *overloads;
+}
+
+// The out= overload of a functional one, whatever its name: the same arguments, then the outputs.
+std::optional<c10::OperatorHandle> FindOut(const c10::FunctionSchema& functional) {
   const auto& wanted = functional.arguments();
-  for (const std::string& overload :
-       {std::string("out"), own + "_out", own + "out", std::string("output")}) {
-    const std::optional<c10::OperatorHandle> op = FindSchema(hal::Cat(base, ".", overload));
+  const auto [first, last] = Overloads().equal_range(functional.name());
+  for (auto it = first; it != last; ++it) {
+    const auto op = c10::Dispatcher::singleton().findSchema(it->second);
     if (!op) continue;
     const auto& arguments = op->schema().arguments();
     if (arguments.size() != wanted.size() + functional.returns().size()) continue;
     bool same = true;
-    for (size_t i = 0; i < wanted.size(); ++i) {
-      same &= arguments[i].name() == wanted[i].name() && *arguments[i].type() == *wanted[i].type();
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      same &= i < wanted.size() ? arguments[i].name() == wanted[i].name() &&
+                                      *arguments[i].type() == *wanted[i].type()
+                                : arguments[i].is_out();
     }
-    if (same) return op;
+    if (same) return *op;
   }
   return std::nullopt;
+}
+
+// Masks, indices, labels and what is compared may still be on the host, as with the vendor's: they
+// are copied. Anything else on two devices is a mistake of the program's.
+bool TakesHostTensors(const c10::FunctionSchema& schema) {
+  static const auto* const names = new std::set<std::string>{"aten::embedding",
+                                                             "aten::embedding_dense_backward",
+                                                             "aten::eq",
+                                                             "aten::gather",
+                                                             "aten::ge",
+                                                             "aten::gt",
+                                                             "aten::index_select",
+                                                             "aten::le",
+                                                             "aten::lt",
+                                                             "aten::masked_fill",
+                                                             "aten::masked_fill_",
+                                                             "aten::ne",
+                                                             "aten::nll_loss_backward",
+                                                             "aten::nll_loss_forward",
+                                                             "aten::nll_loss2d_forward",
+                                                             "aten::nll_loss2d_backward",
+                                                             "aten::where"};
+  return names->count(schema.name()) > 0;
+}
+
+// PT_HPU_MAX_COMPOUND_OP_SIZE: a segment of so many nodes is launched without being asked. 0: none.
+int64_t MaxSegmentNodes() {
+  static const int64_t limit = [] {
+    const char* value = std::getenv("PT_HPU_MAX_COMPOUND_OP_SIZE");
+    return value == nullptr ? int64_t{0} : static_cast<int64_t>(std::strtoll(value, nullptr, 10));
+  }();
+  return limit;
+}
+
+// Called after a node was recorded, with the device locked.
+void FlushFullSegment(Device& device, bool was_pending) {
+  static auto* const nodes = new std::unordered_map<StreamIndex, int64_t>;
+  int64_t& count = (*nodes)[Device::CurrentStream()];
+  count = was_pending ? count + 1 : 1;
+  if (count >= MaxSegmentNodes()) ThrowIfError(device.current_recorder().Flush());
 }
 
 }  // namespace
@@ -257,7 +329,10 @@ void Record(std::string_view op, graph::Attributes attributes, at::ArrayRef<at::
   const std::string source =
       UserLine();  // before the lock: nobody waits for the interpreter with the device locked
   std::lock_guard lock(device->mutex());
-  ThrowIfError(device->current_recorder().Record(op, std::move(attributes), in, out, source));
+  graph::Recorder& recorder = device->current_recorder();
+  const bool was_pending = recorder.pending();
+  ThrowIfError(recorder.Record(op, std::move(attributes), in, out, source));
+  if (MaxSegmentNodes() > 0) FlushFullSegment(*device, was_pending);
 }
 
 void RecordCopy(const at::Tensor& src, const at::Tensor& dst) {
@@ -318,10 +393,16 @@ void RunDeclared(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     }
   }
   const bool element_wise = declaration.expression != nullptr;
+  TakeFromHost(declaration, arguments.tensors);
   for (size_t i = 0; i < arguments.tensors.size(); ++i) {
     at::Tensor& t = arguments.tensors[i];
+    if (t.device().is_cpu() && !IsCpuScalar(t) && TakesHostTensors(schema))
+      t = t.to(c10::Device(c10::DeviceType::HPU, 0));
     t = OnDevice(t, arguments.from_list[i] ? metas[0].scalar_type() : t.scalar_type());
   }
+
+  if (!(metas.size() == 1 && metas[0].numel() == 0))
+    PlaceScalars(declaration.name, arguments.attributes, arguments.tensors);
 
   std::vector<at::Tensor> results;
   switch (binding.form) {
@@ -388,7 +469,7 @@ void RegisterDeclared(torch::Library& library, const std::set<std::string>& skip
       bind(*op, declaration, Form::kFunctional, std::nullopt);
       if (std::optional<c10::OperatorHandle> in_place = FindSchema(InPlaceName(name)))
         bind(*in_place, declaration, Form::kInPlace, std::nullopt);
-      if (std::optional<c10::OperatorHandle> out = FindOut(name, op->schema()))
+      if (std::optional<c10::OperatorHandle> out = FindOut(op->schema()))
         bind(*out, declaration, Form::kOut, op);
     }
   }

@@ -62,8 +62,8 @@ void RegisterLowerings();
 // "file.py:12" of the innermost Python frame that is not PyTorch's or ours; empty without Python.
 std::string UserLine();
 
-// Throws if the current stream captures: the op by name, the user's line, `why`; the recording is
-// discarded.
+// Throws if this thread captures on its current stream: the op by name, the user's line, `why`; the
+// recording is discarded.
 void RefuseDuringCapture(const std::string& op, const std::string& why);
 
 // How often each op fell back to the CPU since the process began.

@@ -2,6 +2,7 @@
 // Device work goes through here and through the operators of lowering.h.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <torch/csrc/Generator.h>
 #include <torch/csrc/autograd/python_variable.h>
 
 #include <memory>
@@ -10,32 +11,20 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "graph/recipe_file.h"
-#include "hal/kernel/text.h"
+#include "python/native/bridge.h"
+#include "python/native/call_key.h"
 #include "python/native/device.h"
+#include "python/native/graphs.h"
+#include "python/native/locked.h"
 #include "python/native/lowering.h"
+#include "python/native/random.h"
 #include "python/native/statistics.h"
 #include "python/native/tensor.h"
-#include "python/native/without_gil.h"
 
 namespace openhpu::python {
 namespace {
 
 namespace py = pybind11;
-
-at::Tensor TensorOf(const py::handle& object) {
-  if (!THPVariable_Check(object.ptr())) throw py::type_error("expected a torch.Tensor");
-  return THPVariable_Unpack(object.ptr());
-}
-
-// Runs `work(device)` with the device locked and the interpreter free.
-template <typename Work>
-auto Locked(Work work) {
-  WithoutGil no_gil;
-  Device* device = ValueOrThrow(Device::Get());
-  std::lock_guard lock(device->mutex());
-  return work(*device);
-}
 
 std::string DeviceName() {
   return Locked(
@@ -44,135 +33,21 @@ std::string DeviceName() {
 
 void MarkStep(bool sync) {
   Locked([&](Device& device) {
-    graph::Recorder& recorder = device.current_recorder();
-    ThrowIfError(sync ? recorder.Synchronize() : recorder.Flush());
+    const StreamIndex stream = Device::CurrentStream();
+    ThrowIfError(sync ? device.Synchronize(stream) : device.Flush(stream));
   });
 }
 
 void StreamSynchronize(StreamIndex stream) {
-  Locked([&](Device& device) {
-    ThrowIfError(device.recorder(stream).Flush());
-    ThrowIfError(device.stream(stream).Synchronize());
-  });
+  Locked([&](Device& device) { ThrowIfError(device.Synchronize(stream)); });
 }
 
 bool StreamQuery(StreamIndex stream) {
   return Locked([&](Device& device) {
-    ThrowIfError(device.recorder(stream).Flush());
+    ThrowIfError(device.Flush(stream));
     return ValueOrThrow(device.stream(stream).Query());
   });
 }
-
-// Made on the device when it is first recorded: an event alone opens nothing.
-class Event {
- public:
-  explicit Event(bool timing) : timing_(timing) {}
-
-  void Record(StreamIndex stream) {
-    Locked([&](Device& device) {
-      if (event_ == nullptr)
-        event_ = ValueOrThrow(runtime::Event::Create(device.context(), timing_));
-      ThrowIfError(device.recorder(stream).Flush());
-      ThrowIfError(device.stream(stream).Record(*event_));
-    });
-  }
-  void Wait(StreamIndex stream) {
-    if (event_ == nullptr) return;
-    Locked([&](Device& device) {
-      ThrowIfError(device.recorder(stream).Flush());  // what was given before does not wait
-      ThrowIfError(device.stream(stream).WaitFor(*event_));
-    });
-  }
-  bool Query() {
-    if (event_ == nullptr) return true;
-    return Locked([&](Device&) { return ValueOrThrow(event_->Query()); });
-  }
-  void Synchronize() {
-    if (event_ == nullptr) return;
-    Locked([&](Device&) { ThrowIfError(event_->Synchronize()); });
-  }
-  double ElapsedMilliseconds(Event& end) {
-    TORCH_CHECK(event_ != nullptr && end.event_ != nullptr,
-                "Both events must be recorded before calculating elapsed time.");
-    return Locked([&](Device&) {
-      return absl::ToDoubleMilliseconds(ValueOrThrow(end.event_->ElapsedSince(*event_)));
-    });
-  }
-
- private:
-  const bool timing_;
-  std::unique_ptr<runtime::Event> event_;
-};
-
-class Graph {
- public:
-  ~Graph() {
-    if (!Device::IsOpen()) return;
-    Locked([&](Device& device) {
-      if (capture_.active) device.DiscardCapture(capture_.stream, "");
-      capture_.graph.Reset();
-    });
-  }
-  void CaptureBegin() {
-    Locked([&](Device& device) { ThrowIfError(device.BeginCapture(capture_)); });
-  }
-  void CaptureEnd() {
-    if (!capture_.active && capture_.discarded.empty()) return;
-    Locked([&](Device& device) {
-      ThrowIfDiscarded();
-      ThrowIfError(device.EndCapture(capture_));
-    });
-  }
-  void Replay() {
-    Locked([&](Device& device) {
-      TORCH_CHECK(!capture_.active, "GRAPH:: Capture in progress");
-      ThrowIfDiscarded();
-      ThrowIfError(device.recorder(capture_.stream).Flush());
-      ThrowIfError(capture_.graph.Replay());
-    });
-  }
-  void Reset() {
-    if (!Device::IsOpen()) return;
-    Locked([&](Device& device) {
-      if (capture_.active) device.DiscardCapture(capture_.stream, "");
-      capture_.graph.Reset();
-      capture_.discarded.clear();
-    });
-  }
-  void Abandon() {
-    if (!capture_.active) return;
-    Locked([&](Device& device) {
-      device.DiscardCapture(capture_.stream, "the captured program raised an exception");
-    });
-  }
-  // One file a segment: `path`, then `path`.1 and so on.
-  void Save(const std::string& path) {
-    Locked([&](Device&) {
-      TORCH_CHECK(!capture_.active, "GRAPH:: Capture in progress");
-      ThrowIfDiscarded();
-      TORCH_CHECK(capture_.graph.segments() > 0, "the graph is empty: there is no recipe to save");
-      for (size_t i = 0; i < capture_.graph.segments(); ++i) {
-        ThrowIfError(
-            graph::SaveRecipe(capture_.graph.recipe(i), i == 0 ? path : hal::Cat(path, ".", i)));
-      }
-    });
-  }
-  size_t Segments() const { return capture_.graph.segments(); }
-  StreamIndex StreamOf() const { return capture_.stream; }
-  std::vector<std::vector<std::string>> Steps() const {
-    std::vector<std::vector<std::string>> steps;
-    for (size_t i = 0; i < capture_.graph.segments(); ++i)
-      steps.push_back(capture_.graph.recipe(i).step_names);
-    return steps;
-  }
-
- private:
-  void ThrowIfDiscarded() {
-    TORCH_CHECK(capture_.discarded.empty(), "The capture was discarded: ", capture_.discarded);
-  }
-
-  Capture capture_;
-};
 
 // What these dicts hold, as bytes to compare: another object under a name, another storage or
 // another place in it gives other bytes. Meaningful while someone keeps the objects alive. A
@@ -208,19 +83,9 @@ py::dict CompileCounters() {
   counters["cache_hits"] = s.cache_hits;
   counters["launches"] = s.launches;
   counters["nodes"] = s.nodes;
-  return counters;
-}
-
-py::dict MemoryCounters() {
-  const runtime::MemoryStatistics s =
-      Locked([](Device& device) { return device.context().memory_statistics(); });
-  py::dict counters;
-  counters["allocated"] = s.allocated;
-  counters["reserved"] = s.reserved;
-  counters["peak_allocated"] = s.peak_allocated;
-  counters["peak_reserved"] = s.peak_reserved;
-  counters["allocations"] = s.allocations;
-  counters["frees"] = s.frees;
+  counters["compile_seconds"] = absl::ToDoubleSeconds(s.compile_time);
+  counters["disk_hits"] = s.disk_hits;
+  counters["disk_refused"] = s.disk_refused;
   return counters;
 }
 
@@ -252,43 +117,27 @@ PYBIND11_MODULE(_native, m) {
   });
   m.def("stream_synchronize", &StreamSynchronize);
   m.def("stream_query", &StreamQuery);
-  m.def("is_capturing", [] {
-    if (!Device::IsOpen()) return false;
-    return Locked([](Device& device) { return device.current_recorder().capturing(); });
-  });
+  m.def("is_capturing", &Device::InCapture);
   m.def("data_ptr", [](const py::handle& tensor) {
     const at::Tensor t = TensorOf(tensor);
     WithoutGil no_gil;
     return DeviceAddressOf(t);
   });
   m.def("mark_weight", [](const py::handle& tensor) { StorageOf(TensorOf(tensor)).MarkWeight(); });
+  m.def("set_default_generator", [](const py::handle& generator) {
+    if (!THPGenerator_Check(generator.ptr())) throw py::type_error("expected a torch.Generator");
+    SetDefaultGenerator(reinterpret_cast<THPGenerator*>(generator.ptr())->cdata);
+  });
   m.def("identity", &Identity);
   m.def("fallback_counts", &FallbackCounts);
   m.def("compile_counters", &CompileCounters);
-  m.def("memory_counters", &MemoryCounters);
   m.def("bound_operators", &BoundOperators);
   m.def("unknown_operators", &UnknownOperators);
 
-  py::class_<Event>(m, "Event")
-      .def(py::init<bool>())
-      .def("record", &Event::Record)
-      .def("wait", &Event::Wait)
-      .def("query", &Event::Query)
-      .def("synchronize", &Event::Synchronize)
-      .def("elapsed_time", &Event::ElapsedMilliseconds);
-  py::class_<Graph>(m, "Graph")
-      .def(py::init<>())
-      .def("capture_begin", &Graph::CaptureBegin)
-      .def("capture_end", &Graph::CaptureEnd)
-      .def("replay", &Graph::Replay)
-      .def("reset", &Graph::Reset)
-      .def("save", &Graph::Save)
-      .def("abandon", &Graph::Abandon)
-      .def_property_readonly("segments", &Graph::Segments)
-      .def_property_readonly("stream", &Graph::StreamOf)
-      .def("steps", &Graph::Steps);
-
+  RegisterCallKey(m);
+  RegisterGraphs(m);
   RegisterStatistics(m);
+  RegisterBridge(m);
 }
 
 }  // namespace openhpu::python

@@ -4,18 +4,23 @@
 #include <ATen/native/Resize.h>
 #include <torch/library.h>
 
-#include <array>
 #include <optional>
 #include <set>
 #include <tuple>
 
 #include "python/native/lowering.h"
+#include "python/native/random.h"
 #include "python/native/tensor.h"
 
 namespace openhpu::python {
 
 void RegisterViews(torch::Library& library);
+void RegisterComposites(torch::Library& library);
 void RegisterCopies(torch::Library& library);
+void RegisterForeach(torch::Library& library);
+void RegisterGradients(torch::Library& library);
+void RegisterIndexing(torch::Library& library);
+void RegisterPinned(torch::Library& library);
 
 namespace {
 
@@ -91,21 +96,6 @@ at::Tensor Convolution(const at::Tensor& input, const at::Tensor& weight,
 
 using ThreeTensors = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
-ThreeTensors ConvolutionBackward(const at::Tensor& gradient, const at::Tensor& input,
-                                 const at::Tensor& weight, at::IntArrayRef stride,
-                                 at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
-                                 at::IntArrayRef output_padding, int64_t groups,
-                                 std::array<bool, 3> mask) {
-  CountFallback("aten::convolution_backward");
-  const at::OptionalIntArrayRef bias_sizes =
-      mask[2] ? at::OptionalIntArrayRef(gradient.sizes().slice(1, 1)) : c10::nullopt;
-  const auto [d_input, d_weight, d_bias] =
-      at::convolution_backward(gradient.cpu(), input.cpu(), weight.cpu(), bias_sizes, stride,
-                               padding, dilation, transposed, output_padding, groups, mask);
-  const auto on_hpu = [&](const at::Tensor& t) { return t.defined() ? t.to(input.device()) : t; };
-  return {on_hpu(d_input), on_hpu(d_weight), on_hpu(d_bias)};
-}
-
 // By hand because its schema keeps silent about what it writes: in training, the running
 // statistics.
 ThreeTensors NativeBatchNorm(const at::Tensor& input, const c10::optional<at::Tensor>& weight,
@@ -164,7 +154,13 @@ const std::set<std::string> kByHand = {"full",
                                        "clone",
                                        "_to_copy",
                                        "copy",
-                                       "native_batch_norm"};
+                                       "native_batch_norm",
+                                       "convolution_backward_overrideable",
+                                       "huber_loss_backward",
+                                       "native_batch_norm_backward",
+                                       "native_dropout",
+                                       "native_group_norm_backward",
+                                       "native_layer_norm_backward"};
 
 }  // namespace
 
@@ -176,12 +172,17 @@ void RegisterLowerings() {
       new torch::Library(torch::Library::IMPL, "_", c10::DispatchKey::HPU, __FILE__, __LINE__);
   RegisterViews(*aten);
   RegisterCopies(*aten);
+  RegisterGradients(*aten);
+  RegisterComposites(*aten);
+  RegisterForeach(*aten);
+  RegisterRandom(*aten);
+  RegisterIndexing(*aten);
+  RegisterPinned(*aten);
   aten->impl("fill_.Scalar", TORCH_FN(Fill));
   aten->impl("fill_.Tensor", TORCH_FN(FillTensor));
   aten->impl("zero_", TORCH_FN(Zero));
   aten->impl("arange.start_out", TORCH_FN(ArangeOut));
   aten->impl("convolution_overrideable", TORCH_FN(Convolution));
-  aten->impl("convolution_backward_overrideable", TORCH_FN(ConvolutionBackward));
   aten->impl("native_batch_norm", TORCH_FN(NativeBatchNorm));
   RegisterDeclared(*aten, kByHand);
   all->fallback(torch::CppFunction::makeFromBoxedFunction<&FallBack>());

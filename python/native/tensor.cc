@@ -13,7 +13,8 @@
 namespace openhpu::python {
 namespace {
 
-constexpr c10::DispatchKeySet kHpuKeys{c10::DispatchKey::HPU};
+// AutocastXPU is PyTorch's spare key: autocast.cc casts there. Excluded unless autocast is on.
+constexpr c10::DispatchKeySet kHpuKeys({c10::DispatchKey::HPU, c10::DispatchKey::AutocastXPU});
 
 // What a DataPtr's context points to. `element_bytes` are logical ones: 8 for int64, whose device
 // storage is half of that.
@@ -148,6 +149,19 @@ at::Tensor MakeView(const at::Tensor& self, at::IntArrayRef sizes, at::IntArrayR
   view.unsafeGetTensorImpl()->set_storage_offset(offset);
   view.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
   return view;
+}
+
+at::Tensor WithStorage(const at::Tensor& tensor, std::shared_ptr<graph::Storage> storage) {
+  auto impl = c10::make_intrusive<c10::StorageImpl>(
+      c10::StorageImpl::use_byte_size_t(), tensor.storage().nbytes(),
+      c10::DataPtr(Placeholder(), new StorageContext{std::move(storage)}, &DeleteContext,
+                   c10::Device(c10::DeviceType::HPU, 0)),
+      HpuAllocator(), /*resizable=*/true);
+  at::Tensor like =
+      at::detail::make_tensor<c10::TensorImpl>(std::move(impl), tensor.key_set(), tensor.dtype());
+  like.unsafeGetTensorImpl()->set_storage_offset(tensor.storage_offset());
+  like.unsafeGetTensorImpl()->set_sizes_and_strides(tensor.sizes(), tensor.strides());
+  return like;
 }
 
 graph::TensorRef Ref(const at::Tensor& tensor) {

@@ -45,6 +45,9 @@ at::Tensor EmptyContiguous(at::IntArrayRef sizes, c10::ScalarType type);
 at::Tensor MakeView(const at::Tensor& self, at::IntArrayRef sizes, at::IntArrayRef strides,
                     int64_t offset);
 
+// Like `tensor`, on this storage, which is as large as its own.
+at::Tensor WithStorage(const at::Tensor& tensor, std::shared_ptr<graph::Storage> storage);
+
 // What the recorder takes. Throws unless the tensor lives on hpu and its storage is ours.
 graph::TensorRef Ref(const at::Tensor& tensor);
 graph::Storage& StorageOf(const at::Tensor& tensor);

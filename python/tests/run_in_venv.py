@@ -30,6 +30,8 @@ def main() -> int:
         if "TESTBRIDGE_TEST_ONLY" in environment:
             command.append("-k=" + environment["TESTBRIDGE_TEST_ONLY"])
         environment["VENV"] = venv
+        if "OPENHPU_SCENARIO_RUNNER" in environment:  # relative to the runfiles
+            environment["OPENHPU_SCENARIO_RUNNER"] = os.path.abspath(environment["OPENHPU_SCENARIO_RUNNER"])
         environment["PYTHONPATH"] = os.pathsep.join(os.path.dirname(os.path.abspath(module)) for module in sys.argv[3:])
         return subprocess.run(command, env=environment, cwd=folder).returncode
 

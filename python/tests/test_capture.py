@@ -59,3 +59,75 @@ def test_a_timeline_does_not_depend_on_the_hash_seed(tmp_path):
         run(program.replace("FILE", seed), PYTHONHASHSEED=seed)
         timelines.append(path.read_bytes())
     assert timelines[0] == timelines[1] and b"TPC" in timelines[0]
+
+
+def test_device_side_input_and_output_addresses_are_constant_between_invocations():
+    program = """
+import torch
+import habana_frameworks.torch as ht
+x = torch.ones(100).to('hpu')
+w = torch.ones(100, 50).to('hpu')
+g = ht.hpu.HPUGraph()
+g.capture_begin()
+y = torch.relu(x @ w)
+ht.core.mark_step()
+z = y * 2 + x[:50]
+g.capture_end()
+seen = set()
+for i in range(5):
+    x.copy_(torch.full((100,), float(i)))
+    g.replay()
+    junk = [torch.ones(1000 + i).to('hpu') + 1 for _ in range(3)]
+    ht.hpu.synchronize()
+    seen.add((x.data_ptr(), y.data_ptr(), z.data_ptr()))
+    assert z.cpu().tolist() == [201.0 * i] * 50
+print(len(seen))
+"""
+    assert run(program) == "1\n"
+
+
+def test_a_captured_region_executes_once_at_capture_and_again_at_each_replay():
+    program = """
+import torch
+import habana_frameworks.torch as ht
+x = torch.tensor([1]).to('hpu')
+g = ht.hpu.HPUGraph()
+g.capture_begin()
+x += 1
+g.capture_end()
+print(x.item())
+g.replay()
+print(x.item())
+x = torch.tensor([1]).to('hpu')
+g.capture_begin(dry_run=True)
+x += 1
+g.capture_end()
+print(x.item())
+g.replay()
+print(x.item())
+"""
+    assert run(program).split() == ["2", "3", "1", "2"]
+
+
+def test_mark_step_is_not_needed_and_harmless():
+    program = """
+import torch
+import habana_frameworks.torch as ht
+import habana_frameworks.torch.core as htcore
+x = torch.ones(3).to('hpu')
+htcore.mark_step(); htcore.mark_step()
+g = ht.hpu.HPUGraph()
+g.capture_begin()
+htcore.mark_step()
+y = x + 1
+htcore.mark_step(); htcore.mark_step()
+z = y * 3
+htcore.mark_step()
+g.capture_end()
+x.fill_(2)
+htcore.mark_step()
+g.replay()
+htcore.mark_step()
+print(z.cpu().tolist())
+"""
+    assert run(program) == "[9.0, 9.0, 9.0]\n"

@@ -96,3 +96,67 @@ def test_mark_step_launches_and_may_wait():
     ht.core.mark_step()
     ht.core.mark_step(sync=True)
     assert ht.hpu.current_stream().query() and x.cpu().tolist() == [2.0] * 8
+
+
+def test_a_streams_attributes():
+    stream = ht.hpu.Stream(device="hpu", priority=-1)
+    assert stream.device == torch.device("hpu", 0) and stream.device_index == 0 and stream.device_type == 15
+    assert stream.hpu_stream == stream.stream_id == stream.id() and stream.priority == 0
+    assert ht.hpu.Stream.priority_range() == (0, -1)
+    assert repr(stream) == f"<torch.hpu.Stream device=hpu:0 hpu_stream={stream.hpu_stream:#x}>"
+    assert ht.hpu.get_stream_info(stream) == (torch.device("hpu", 0), stream.stream_id)
+
+
+def test_streams_are_equal_when_they_are_the_same():
+    stream = ht.hpu.Stream()
+    same = ht.hpu.Stream(stream_id=stream.stream_id, device_index=stream.device_index, device_type=stream.device_type)
+    assert same == stream and hash(same) == hash(stream) and stream != ht.hpu.Stream()
+    assert stream != "stream" and stream != stream.stream_id
+    assert ht.hpu.Stream(stream_ptr=stream.hpu_stream) == stream
+    assert ht.hpu.Stream(is_default_stream=True) == ht.hpu.default_stream("hpu:0") == ht.hpu.default_stream(0)
+
+
+def test_a_wrapped_stream_has_no_priority_of_its_own():
+    with pytest.raises(RuntimeError, match="Priority was explicitly set for a external stream"):
+        ht.hpu.Stream(stream_ptr=0, priority=-1)
+    with pytest.raises(AssertionError, match="Invalid device id"):
+        ht.hpu.Stream("hpu:1")
+
+
+def test_an_events_attributes():
+    event = ht.hpu.Event()
+    assert repr(event) == "<htorch.hpu.Event uninitialized>" and event.hpu_event == 0 and event.device is None
+    assert event.query()
+    event.synchronize()
+    event.wait()
+    event.wait(ht.hpu.Stream())
+    event.record()
+    assert repr(event).startswith("<htorch.hpu.Event 0x") and event.device == torch.device("hpu", 0)
+    event.record(ht.hpu.Stream())
+    event.synchronize()
+
+
+def test_an_event_stays_on_its_device():
+    event = ht.hpu.Event()
+    event.record()
+    elsewhere = ht.hpu.Stream(stream_id=0, device_index=1)
+    with pytest.raises(RuntimeError, match="Event device hpu:0 does not match recording stream's device hpu:1."):
+        event.record(elsewhere)
+
+
+def test_events_are_made_by_streams():
+    stream = ht.hpu.Stream()
+    event = stream.record_event()
+    assert isinstance(event, ht.hpu.Event) and stream.record_event(event) is event
+    ht.hpu.current_stream().wait_event(event)
+    ht.hpu.synchronize()
+    assert stream.query() and event.query()
+
+
+def test_step_closures_run_once_after_the_next_step():
+    seen = []
+    ht.core.add_step_closure(lambda *values: seen.append(values), args=(1, 2))
+    assert seen == []
+    ht.core.mark_step()
+    ht.core.iter_mark_step()
+    assert seen == [(1, 2)]

@@ -160,3 +160,15 @@ def test_formats_follow_pytorch():
 def test_different_devices_in_one_op_are_refused():
     with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
         torch.ones(2).to("hpu") + torch.ones(2)
+
+
+def test_masks_labels_and_what_is_compared_may_be_on_the_host():
+    host = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    there, mask = host.to("hpu"), host > 2
+    assert torch.equal(torch.where(mask, there, there * 0).cpu(), torch.where(mask, host, host * 0))
+    assert torch.equal((there > torch.full((2, 2), 2.5)).cpu(), mask)
+    assert torch.equal((host == there).cpu(), host == host)
+    assert torch.equal(there.masked_fill(mask, 0).cpu(), host.masked_fill(mask, 0))
+    labels = torch.tensor([1, 0])
+    loss = torch.nn.functional.cross_entropy(there, labels)
+    assert loss.is_hpu and torch.allclose(loss.cpu(), torch.nn.functional.cross_entropy(host, labels), atol=1e-4)

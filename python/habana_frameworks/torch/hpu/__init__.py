@@ -1,106 +1,201 @@
-"""The device: `ht.hpu`, also `torch.hpu`."""
+"""The device: `ht.hpu`, also `torch.hpu`. HPU Graphs are here in lazy mode only (PT_HPU_LAZY_MODE is not 0)."""
 
 from __future__ import annotations
 
-from typing import Optional, Union
+from habana_frameworks.torch.utils.internal import is_lazy as _is_lazy
 
-import torch
-
-from habana_frameworks.torch import _native
-
-from . import graphs
+from . import _utils, amp, autocast, events, memory, metrics, random, streams, tensor_types, toggles
+from ._utils import _get_device_index
+from .autocast import get_autocast_hpu_dtype, is_autocast_hpu_enabled, set_autocast_hpu_dtype, set_autocast_hpu_enabled
+from .devices import (
+    can_device_access_peer,
+    current_device,
+    device,
+    device_count,
+    device_of,
+    get_arch_list,
+    get_device_capability,
+    get_device_name,
+    get_device_properties,
+    get_gencode_flags,
+    get_sync_debug_mode,
+    getDeterministic,
+    init,
+    is_available,
+    is_bf16_supported,
+    is_initialized,
+    memory_usage,
+    set_device,
+    set_sync_debug_mode,
+    setDeterministic,
+    synchronize,
+    utilization,
+)
 from .events import Event
-from .graphs import HPUGraph, graph, is_current_stream_capturing, wrap_in_hpu_graph, wrap_in_hpu_graph_func
-from .metrics import MetricNotFound, metric_global
-from .streams import Stream, StreamContext, current_stream, default_stream, set_stream, stream
+from .memory import (
+    _extended_memory_summary,
+    _extended_memory_summary_dict,
+    max_memory_allocated,
+    max_memory_cached,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_cached,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_accumulated_memory_stats,
+    reset_peak_memory_stats,
+)
+from .metrics import MetricDumpFormat, MetricNotFound, metric_global, metric_localcontext, metrics_dump
+from .random import (
+    default_generators,
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
+from .streams import Stream, StreamContext, current_stream, default_stream, get_stream_info, record_stream, set_stream, stream
+from .tensor_types import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+)
+from .toggles import (
+    disable_const_section_serialization,
+    disable_dynamic_shape,
+    disable_inference_mode,
+    disable_matmul3d_2d_reshape,
+    disable_optim_output_sif,
+    disable_quantization,
+    enable_const_section_serialization,
+    enable_dynamic_shape,
+    enable_inference_mode,
+    enable_matmul3d_2d_reshape,
+    enable_optim_output_sif,
+    enable_quantization,
+    enable_recompute_sdp,
+    get_dynamic_shape_status,
+    recompute_sdp_enabled,
+    sdp_kernel,
+)
 
 __all__ = [
+    "BFloat16Tensor",
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
     "Event",
-    "HPUGraph",
+    "FloatTensor",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "MetricDumpFormat",
     "MetricNotFound",
+    "ShortTensor",
     "Stream",
     "StreamContext",
+    "_extended_memory_summary",
+    "_extended_memory_summary_dict",
+    "_get_device_index",
+    "amp",
+    "autocast",
+    "can_device_access_peer",
     "current_device",
     "current_stream",
+    "default_generators",
     "default_stream",
+    "device",
     "device_count",
+    "device_of",
+    "disable_const_section_serialization",
+    "disable_dynamic_shape",
+    "disable_inference_mode",
+    "disable_matmul3d_2d_reshape",
+    "disable_optim_output_sif",
+    "disable_quantization",
+    "enable_const_section_serialization",
+    "enable_dynamic_shape",
+    "enable_inference_mode",
+    "enable_matmul3d_2d_reshape",
+    "enable_optim_output_sif",
+    "enable_quantization",
+    "enable_recompute_sdp",
+    "events",
+    "getDeterministic",
+    "get_arch_list",
+    "get_autocast_hpu_dtype",
+    "get_device_capability",
     "get_device_name",
-    "graph",
-    "graphs",
+    "get_device_properties",
+    "get_dynamic_shape_status",
+    "get_gencode_flags",
+    "get_rng_state",
+    "get_rng_state_all",
+    "get_stream_info",
+    "get_sync_debug_mode",
     "init",
+    "initial_seed",
+    "is_autocast_hpu_enabled",
     "is_available",
     "is_bf16_supported",
-    "is_current_stream_capturing",
     "is_initialized",
+    "manual_seed",
+    "manual_seed_all",
+    "max_memory_allocated",
+    "max_memory_cached",
+    "max_memory_reserved",
+    "mem_get_info",
+    "memory",
+    "memory_allocated",
+    "memory_cached",
+    "memory_reserved",
+    "memory_stats",
+    "memory_summary",
+    "memory_usage",
     "metric_global",
+    "metric_localcontext",
+    "metrics",
+    "metrics_dump",
+    "random",
+    "recompute_sdp_enabled",
+    "record_stream",
+    "reset_accumulated_memory_stats",
+    "reset_peak_memory_stats",
+    "sdp_kernel",
+    "seed",
+    "seed_all",
+    "setDeterministic",
+    "set_autocast_hpu_dtype",
+    "set_autocast_hpu_enabled",
     "set_device",
+    "set_rng_state",
+    "set_rng_state_all",
     "set_stream",
+    "set_sync_debug_mode",
     "stream",
+    "streams",
     "synchronize",
-    "wrap_in_hpu_graph",
-    "wrap_in_hpu_graph_func",
+    "tensor_types",
+    "toggles",
+    "utilization",
 ]
 
+if _is_lazy():
+    from . import graphs
+    from .graphs import *  # noqa: F401,F403
 
-def _index(device: Union[None, int, str, torch.device]) -> int:
-    if device is None:
-        return 0
-    if isinstance(device, int):
-        return device
-    parsed = torch.device(device)
-    if parsed.type != "hpu":
-        raise ValueError(f"Expected a hpu device, but got: {device}")
-    return parsed.index or 0
-
-
-def init() -> None:
-    """Opens the device now instead of on first use."""
-    _native.init()
-
-
-def is_initialized() -> bool:
-    """Whether the device is open."""
-    return _native.is_initialized()
-
-
-def is_available() -> bool:
-    """Whether the device that OPENHPU_DEVICE names can be opened; opens it."""
-    try:
-        _native.init()
-    except RuntimeError:
-        return False
-    return True
-
-
-def device_count() -> int:
-    """How many devices this process may use: one, or none if it cannot be opened."""
-    return 1 if is_available() else 0
-
-
-def current_device() -> int:
-    """0: one process has one device."""
-    return 0
-
-
-def set_device(device: Union[int, str, torch.device]) -> None:
-    """Accepts device 0, the only one."""
-    if _index(device) != 0:
-        raise AssertionError("Invalid device id")
-
-
-def get_device_name(device: Union[None, int, str, torch.device] = None) -> str:
-    """"GAUDI" for a first-generation Gaudi, and so on: the chip's name in capitals."""
-    if _index(device) != 0:
-        raise AssertionError("Invalid device id")
-    return _native.device_name()
-
-
-def is_bf16_supported() -> bool:
-    """True: every chip has bf16."""
-    return True
-
-
-def synchronize(device: Union[None, int, str, torch.device] = None) -> None:
-    """Launches what is pending on every stream and waits until the device has finished."""
-    _index(device)
-    _native.synchronize()
+    __all__ += ["graphs", *graphs.__all__]

@@ -3,28 +3,68 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Optional, Type
+from typing import TYPE_CHECKING, Optional, Tuple, Type
 
 import torch
 
 from habana_frameworks.torch import _native
 
+from ._utils import DeviceLike, _checked_index, _get_device_index
+
 if TYPE_CHECKING:
     from .events import Event
 
+_HPU_DEVICE_TYPE = 15  # c10::DeviceType::HPU
+
 
 class Stream:
-    """A new stream of the device. `stream_id` wraps an existing one (0 is the default stream)."""
+    """A new stream of the device. A stream that exists is wrapped by its number (`stream_id`), its handle (`stream_ptr`) or `is_default_stream`."""
 
-    def __init__(self, device: object = None, priority: int = 0, *, stream_id: Optional[int] = None) -> None:
-        del device, priority
-        self.stream_id: int = _native.create_stream() if stream_id is None else stream_id
-        self.device = torch.device("hpu", 0)
+    def __init__(
+        self,
+        device: DeviceLike = None,
+        priority: Optional[int] = None,
+        *,
+        stream_id: Optional[int] = None,
+        device_index: Optional[int] = None,
+        device_type: Optional[int] = None,
+        stream_ptr: Optional[int] = None,
+        is_default_stream: bool = False,
+    ) -> None:
+        if stream_ptr is not None and priority:
+            raise RuntimeError("Priority was explicitly set for a external stream")
+        if priority is not None and priority > 0:
+            raise ValueError(f"Stream: priority is 0 or less, but got: {priority}")
+        if device_type is not None and device_type != _HPU_DEVICE_TYPE:
+            raise ValueError(f"Expected a hpu device, but got: a device of type {device_type}")
+        index = device_index if device_index is not None else _get_device_index(device, optional=True)
+        if is_default_stream:
+            stream_id = 0
+        elif stream_id is None:
+            stream_id = stream_ptr
+        if stream_id is None:
+            if index != 0:
+                raise AssertionError("Invalid device id")
+            stream_id = _native.create_stream()
+        self.stream_id: int = stream_id
+        self.device = torch.device("hpu", index)
+        self.device_index: int = index
+        self.device_type: int = _HPU_DEVICE_TYPE
 
     @property
     def hpu_stream(self) -> int:
         """The stream's number, as an opaque handle."""
         return self.stream_id
+
+    @property
+    def priority(self) -> int:
+        """0: the device's queues have one priority."""
+        return 0
+
+    @staticmethod
+    def priority_range() -> Tuple[int, int]:
+        """(least, greatest)."""
+        return (0, -1)
 
     def synchronize(self) -> None:
         """Launches what is pending on this stream and waits for it."""
@@ -54,7 +94,7 @@ class Stream:
         return self.stream_id
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stream) and other.stream_id == self.stream_id
+        return isinstance(other, Stream) and (other.device, other.stream_id) == (self.device, self.stream_id)
 
     def __hash__(self) -> int:
         return hash((self.device, self.stream_id))
@@ -85,15 +125,15 @@ def stream(stream: Optional[Stream]) -> StreamContext:
     return StreamContext(stream)
 
 
-def current_stream(device: object = None) -> Stream:
+def current_stream(device: DeviceLike = None) -> Stream:
     """This thread's current stream."""
-    del device
+    _checked_index(device)
     return Stream(stream_id=_native.current_stream())
 
 
-def default_stream(device: object = None) -> Stream:
+def default_stream(device: DeviceLike = None) -> Stream:
     """Stream 0."""
-    del device
+    _checked_index(device)
     return Stream(stream_id=0)
 
 
@@ -101,3 +141,16 @@ def set_stream(stream: Optional[Stream]) -> None:
     """Makes `stream` this thread's current one; what is pending on the old one is launched."""
     if stream is not None:
         _native.set_current_stream(stream.stream_id)
+
+
+def get_stream_info(stream: Stream) -> Tuple[torch.device, int]:
+    """(device, number) of the stream."""
+    return stream.device, stream.stream_id
+
+
+def record_stream(tensor: torch.Tensor, stream: Stream) -> None:
+    """Says that `stream` uses the tensor. Its memory waits for every stream that does, without being told."""
+    if not isinstance(stream, Stream):
+        raise TypeError(f"record_stream(): expected a torch.hpu.Stream, but got {type(stream).__name__}")
+    if tensor.device != stream.device:
+        raise RuntimeError(f"record_stream(): the tensor is on {tensor.device}, the stream on {stream.device}")

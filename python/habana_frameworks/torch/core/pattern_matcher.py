@@ -1,0 +1,15 @@
+"""Not supported: FX pattern matching of torch._inductor is part of PyTorch 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"core.pattern_matcher.{name} is not supported: FX pattern matching of torch._inductor is part of PyTorch 2")
+
+    return refuse

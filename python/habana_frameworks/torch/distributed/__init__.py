@@ -1,0 +1,5 @@
+"""Several processes, each with a card."""
+
+from . import hccl
+
+__all__ = ["hccl"]

@@ -1,0 +1,5 @@
+"""Debugging of the torch.compile backend."""
+
+from . import logger
+
+__all__ = ["logger"]

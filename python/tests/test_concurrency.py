@@ -1,0 +1,88 @@
+"""Streams are real concurrency on the device: simulated time tells."""
+
+import torch
+
+import habana_frameworks.torch as ht
+from habana_frameworks.torch.utils import simulator
+
+
+def captured(stream, function):
+    graph = ht.hpu.HPUGraph()
+    with ht.hpu.stream(stream):
+        graph.capture_begin()
+        graph.kept = function()  # what nobody holds is dead work
+        graph.capture_end()
+    ht.hpu.synchronize()
+    return graph
+
+
+def simulated(work):
+    ht.hpu.synchronize()
+    before = simulator.statistics().now_ps
+    work()
+    ht.hpu.synchronize()
+    return simulator.statistics().now_ps - before
+
+
+def setup():
+    torch.manual_seed(0)
+    first, second = ht.hpu.Stream(), ht.hpu.Stream()
+    x, y = torch.rand(1024, 1024).to("hpu"), torch.rand(2048, 2048).to("hpu")
+
+    def products():  # the MME's
+        p = x
+        for _ in range(4):
+            p = p @ x
+        return p
+
+    def functions():  # the TPCs'
+        t = y
+        for _ in range(6):
+            t = torch.softmax(t, 1)
+        return t
+
+    return first, second, captured(first, products), captured(second, functions)
+
+
+def test_work_on_two_streams_overlaps_when_nothing_orders_it():
+    first, second, products, functions = setup()
+
+    def run(graph, stream):
+        with ht.hpu.stream(stream):
+            graph.replay()
+
+    for graph, stream in ((products, first), (functions, second)):
+        run(graph, stream)  # once to warm up
+    alone = [simulated(lambda g=g, s=s: run(g, s)) for g, s in ((products, first), (functions, second))]
+
+    def both():
+        run(products, first)
+        run(functions, second)
+
+    def ordered():
+        run(products, first)
+        second.wait_stream(first)
+        run(functions, second)
+
+    together, one_after_the_other = simulated(both), simulated(ordered)
+    assert together < 0.9 * sum(alone), (together, alone)
+    assert one_after_the_other > 0.95 * sum(alone), (one_after_the_other, alone)
+
+
+def test_elapsed_time_is_simulated_milliseconds():
+    first, second, products, _ = setup()
+    begin, end = ht.hpu.Event(enable_timing=True), ht.hpu.Event(enable_timing=True)
+    total = 0.0
+
+    def work():
+        nonlocal total
+        with ht.hpu.stream(first):
+            begin.record()
+            products.replay()
+            end.record()
+        end.synchronize()
+        total = begin.elapsed_time(end)
+
+    simulated(work)
+    whole = simulated(work) / 1e9
+    assert 0.5 * whole < total <= whole
