@@ -12,12 +12,26 @@ namespace {
 
 std::vector<const OpDeclaration*> Gather() {
   std::vector<const OpDeclaration*> ops;
-  for (const auto& family :
-       {ActivationOps(), ActivationBackwardOps(), ArithmeticOps(), ConvolutionOps(),
-        ConvolutionBackwardOps(), CreationOps(), IndexingOps(), LossOps(), MatmulOps(),
-        NormalizationOps(), NormalizationBackwardOps(), PoolingOps(), PoolingBackwardOps(),
-        RandomOps(), ReductionOps(), ScatterOps(), SelectionOps(), ShapeOps(), SortingOps(),
-        UpsampleOps()}) {
+  for (const auto& family : {ActivationOps(),
+                             ActivationBackwardOps(),
+                             ArithmeticOps(),
+                             ConvolutionOps(),
+                             ConvolutionBackwardOps(),
+                             CreationOps(),
+                             IndexingOps(),
+                             LossOps(),
+                             MatmulOps(),
+                             NormalizationOps(),
+                             NormalizationBackwardOps(),
+                             PoolingOps(),
+                             PoolingBackwardOps(),
+                             RandomOps(),
+                             ReductionOps(),
+                             ScatterOps(),
+                             SelectionOps(),
+                             ShapeOps(),
+                             SortingOps(),
+                             UpsampleOps()}) {
     for (const OpDeclaration& op : family) ops.push_back(&op);
   }
   std::sort(ops.begin(), ops.end(),

@@ -20,9 +20,9 @@ class RebindingTest : public RecorderFixture {
   void SetUp() override {
     RecorderFixture::SetUp();
     in_ = Filled(1, {64});
+    ASSERT_THAT(recorder().BeginCapture(&graph_), IsOk());
     out_ = Empty({64});
     sum_ = Empty({64});
-    ASSERT_THAT(recorder().BeginCapture(&graph_), IsOk());
     Record("add", {in_, in_}, out_);
     ASSERT_THAT(recorder().Flush(), IsOk());
     Record("add", {out_, out_}, sum_);
@@ -243,17 +243,20 @@ TEST_F(RebindingTest, ReadsFirstTellsInputsFromResults) {
   EXPECT_FALSE(graph_.ReadsFirst(*out_.storage));
   EXPECT_FALSE(graph_.Binds(*Empty({1}).storage));
   // A part of it written, then all read: the rest is read first.
-  const TensorRef cache = Filled(1, {64}), out = Empty({64});
+  const TensorRef cache = Filled(1, {64}), before = Empty({64});
   const TensorRef row = {cache.storage, DType::kFloat32, {8}, {1}, 8};
   const TensorRef first = {in_.storage, DType::kFloat32, {8}, {1}, 0};
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
+  const TensorRef out = Empty({64});
   Record("add", {first, first}, row);
   Record("add", {cache, cache}, out);
+  Record("add", {in_, in_}, before);
   ASSERT_THAT(recorder().EndCapture(), IsOk());
   EXPECT_TRUE(graph.ReadsFirst(*cache.storage));
   graph.ReleaseOthers({});
   EXPECT_TRUE(cache.storage->materialised());
+  EXPECT_TRUE(before.storage->materialised());  // not the graph's to give away
   EXPECT_FALSE(out.storage->materialised());
 }
 

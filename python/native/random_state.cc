@@ -193,14 +193,21 @@ class CaptureDraws final : public ReplayHook {
   std::vector<Use> uses_;
 };
 
-// Guarded by the device's lock.
 struct Generators {
-  at::Generator standard;
-  std::list<Eager> eager;  // used last first
+  std::mutex mutex;
+  at::Generator standard;  // guarded by `mutex`: it is set without opening the device
+  std::list<Eager> eager;  // used last first; guarded by the device's lock
 };
 Generators& All() {
   static auto* const all = new Generators;
   return *all;
+}
+
+at::Generator DefaultGenerator() {
+  std::lock_guard lock(All().mutex);
+  at::Generator& standard = All().standard;
+  if (!standard.defined()) standard = at::detail::createCPUGenerator();
+  return standard;
 }
 
 Draw TakeEager(Device& device, const at::Generator& generator) {
@@ -233,15 +240,12 @@ Draw TakeEager(Device& device, const at::Generator& generator) {
 void SetDefaultGenerator(at::Generator generator) {
   TORCH_CHECK(generator.defined() && generator.device().is_cpu(),
               "the generator of hpu is a generator of the CPU, as torch.Generator() makes it");
-  Device* device = ValueOrThrow(Device::Get());
-  std::lock_guard lock(device->mutex());
+  std::lock_guard lock(All().mutex);
   All().standard = std::move(generator);
 }
 
 Draw TakeDraw(Device& device, const c10::optional<at::Generator>& given) {
-  at::Generator& standard = All().standard;
-  if (!standard.defined()) standard = at::detail::createCPUGenerator();
-  const at::Generator generator = given && given->defined() ? *given : standard;
+  const at::Generator generator = given && given->defined() ? *given : DefaultGenerator();
   TORCH_CHECK(generator.device().is_cpu(), "Expected a 'cpu' device type for generator but found '",
               generator.device().type(), "': hpu draws from CPU generators");
   std::lock_guard lock(Impl(generator).mutex_);

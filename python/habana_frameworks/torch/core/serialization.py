@@ -24,9 +24,10 @@ _state = _State()
 
 
 class _Loading:
-    """The storages of one torch.load that go to hpu."""
+    """The storages of one torch.load that go to hpu. A file of the old format brings its values after its tensors: they are copied `late`."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: bool) -> None:
+        self.late = late
         self.wanted: Dict[int, torch.UntypedStorage] = {}
         self.moved: Dict[Tuple[int, torch.dtype], Tuple[torch.Tensor, torch.Tensor]] = {}  # (on the CPU, on hpu), both flat
 
@@ -34,13 +35,13 @@ class _Loading:
         key = (storage.untyped()._cdata, storage.dtype)
         if key not in self.moved:
             flat = torch.tensor([], dtype=storage.dtype).set_(storage.untyped())
-            self.moved[key] = (flat, flat.to("hpu"))
+            self.moved[key] = (flat, torch.empty_like(flat, device="hpu") if self.late else flat.to("hpu"))
         return self.moved[key][1]
 
-    def copy_again(self) -> None:
-        """A file of the old format brings its values after its tensors."""
-        for host, there in self.moved.values():
-            there.copy_(host)
+    def finish(self) -> None:
+        if self.late:
+            for host, there in self.moved.values():
+                there.copy_(host)
 
 
 def flat(tensor: torch.Tensor) -> torch.Tensor:
@@ -112,11 +113,10 @@ def overwrite_torch_functions() -> None:
         restore = _location_function(map_location)
         if restore is None:
             return host_load(f, map_location, *args, **kwargs)
-        outer, _state.loading = _state.loading, _Loading()
+        outer, _state.loading = _state.loading, _Loading(late=not _is_new_format(f))
         try:
             result = host_load(f, restore, *args, **kwargs)
-            if not _is_new_format(f):
-                _state.loading.copy_again()
+            _state.loading.finish()
             return result
         finally:
             _state.loading = outer
@@ -129,8 +129,6 @@ def overwrite_torch_functions() -> None:
 
 def _is_new_format(f: Any) -> bool:
     if hasattr(f, "read"):
-        return False  # it may be at its end by now; a second copy does no harm
+        return torch.serialization._is_zipfile(f)
     with open(f, "rb") as file:
         return torch.serialization._is_zipfile(file)
-
-

@@ -36,8 +36,7 @@ def _new_default() -> torch.Generator:
 
 
 default_generators: List[torch.Generator] = [_new_default()]
-if hasattr(_native, "set_default_generator"):
-    _native.set_default_generator(default_generators[0])
+_native.set_default_generator(default_generators[0])
 
 
 def _generator(device: DeviceLike, caller: str) -> torch.Generator:
