@@ -116,6 +116,8 @@ absl::Status CapturedSteps::BindSegment(Launch& launch) {
   const bool whole = std::exchange(launch.stale, true);
   RETURN_IF_ERROR(whole ? launch.segment->Bind(bindings_)
                         : launch.segment->BindChanged(bindings_, launch.changed));
+  RETURN_IF_ERROR(launch.segment->Follow(bindings_));
+  launch.segment->NoteLaunches(bindings_);
   launch.stale = false;
   launch.changed.clear();
   return absl::OkStatus();

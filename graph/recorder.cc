@@ -162,11 +162,14 @@ struct Recorder::Impl final : CaptureParticipant {
     bindings.reserve(bound.size());
     for (const std::shared_ptr<TensorStorage>& storage : bound) bindings.push_back(storage.get());
     RETURN_IF_ERROR(segment->Bind(bindings));
-    return segment->Launch();
+    RETURN_IF_ERROR(segment->Follow(bindings));
+    RETURN_IF_ERROR(segment->Launch());
+    segment->NoteLaunch(bindings);
+    return absl::OkStatus();
   }
 
-  // Flushes if the storage is pending, here or elsewhere, and gives the address of its bytes
-  // [offset, offset + bytes).
+  // Flushes if the storage is pending, here or elsewhere, orders the copy after what conflicts with
+  // it on other streams, and gives the address of the storage's bytes [offset, offset + bytes).
   absl::StatusOr<DeviceAddress> HostCopyAddress(Storage& storage, uint64_t offset, uint64_t bytes,
                                                 bool writes) {
     if (offset > storage.bytes() || bytes > storage.bytes() - offset) {
@@ -176,6 +179,9 @@ struct Recorder::Impl final : CaptureParticipant {
     RETURN_IF_ERROR(Cast(storage).FlushOthers(this, writes));
     if (buffers.count(&storage) > 0) RETURN_IF_ERROR(Flush());
     ASSIGN_OR_RETURN(const DeviceAddress address, storage.Address());
+    runtime::Passed last{};
+    Cast(storage).AddConflicts(writes, last);
+    RETURN_IF_ERROR(stream.Follow(last));
     return address + offset;
   }
 
@@ -226,7 +232,7 @@ absl::Status Recorder::CopyFromHost(const void* host, uint64_t bytes, Storage& s
   if (bytes == 0) return absl::OkStatus();
   RETURN_IF_ERROR(impl_->stream.CopyToDevice(host, bytes, address));
   Cast(storage).MarkWritten();
-  Cast(storage).RecordUse(impl_->stream);
+  Cast(storage).NoteAccess(impl_->stream, /*writes=*/true);
   return absl::OkStatus();
 }
 

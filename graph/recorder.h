@@ -35,7 +35,9 @@ namespace openhpu::graph {
 
 // A stream may have several: one for eager work, one for each capture. Not thread-safe. Recorders
 // that share storages are used under one lock: what one records of a storage that is pending in
-// another flushes that other first.
+// another flushes that other first. On the device, eager work and copies start after what other
+// streams were given that conflicts with them (one writes what the other reads or writes); work
+// that shares nothing, or only reads, runs side by side. A replay knows of no stream but its own.
 class Recorder {
  public:
   Recorder(Engine& engine, runtime::Stream& stream);

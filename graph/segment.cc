@@ -30,6 +30,39 @@ absl::Status Segment::BindOne(size_t binding, TensorStorage& storage) {
   return absl::OkStatus();
 }
 
+template <typename Use>
+void Segment::ForEachUse(absl::Span<TensorStorage* const> storages, Use use) const {
+  const Recipe& recipe = compiled_->recipe;
+  for (size_t i = 0; i < recipe.main_bindings.size(); ++i) {
+    const RecipeBinding& binding = recipe.main_bindings[i];
+    if (!binding.prepared) use(*storages[binding.index], recipe.main.bindings[i].written);
+  }
+  // What is prepared is prepared on the same stream, just before.
+  for (const RecipeBinding& binding : recipe.prepare_bindings) {
+    if (!binding.prepared) use(*storages[binding.index], /*writes=*/false);
+  }
+}
+
+absl::Status Segment::Follow(absl::Span<TensorStorage* const> storages) const {
+  runtime::Passed last{};
+  ForEachUse(storages, [&](const TensorStorage& storage, bool writes) {
+    storage.AddConflicts(writes, last);
+  });
+  return stream_.Follow(last);
+}
+
+void Segment::NoteLaunch(absl::Span<TensorStorage* const> storages) const {
+  ForEachUse(storages,
+             [this](TensorStorage& storage, bool writes) { storage.NoteAccess(stream_, writes); });
+}
+
+void Segment::NoteLaunches(absl::Span<TensorStorage* const> storages) const {
+  if (main_ == nullptr) return;
+  ForEachUse(storages, [this](TensorStorage& storage, bool writes) {
+    storage.NoteAccess(main_->last_launch(), writes);
+  });
+}
+
 absl::Status Segment::Bind(absl::Span<TensorStorage* const> storages) {
   const Recipe& recipe = compiled_->recipe;
   bound_.clear();

@@ -52,6 +52,12 @@ class Segment {
   // The same, between two events.
   absl::Status Launch(runtime::Event& before, runtime::Event& after);
 
+  // Order with other streams, of a launch with these storages, to which it is bound: what conflicts
+  // with it comes first; and what comes later knows of it, or of each launch from now on.
+  absl::Status Follow(absl::Span<TensorStorage* const> storages) const;
+  void NoteLaunch(absl::Span<TensorStorage* const> storages) const;
+  void NoteLaunches(absl::Span<TensorStorage* const> storages) const;
+
   // Whether the last Bind was to these storages.
   bool BoundTo(const Storages& storages) const;
 
@@ -70,6 +76,9 @@ class Segment {
         sets_(engine.prepared) {}
 
   absl::Status BindOne(size_t binding, TensorStorage& storage);
+  // Calls use(storage, writes) for each that a launch uses.
+  template <typename Use>
+  void ForEachUse(absl::Span<TensorStorage* const> storages, Use use) const;
   void MarkWritten();
 
   const std::shared_ptr<const CompiledGraph> compiled_;

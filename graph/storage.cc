@@ -55,6 +55,24 @@ void TensorStorage::RecordUse(runtime::Stream& stream) {
   if (storage.memory_ != nullptr) storage.memory_->RecordUse(stream);
 }
 
+void TensorStorage::AddConflicts(bool writes, runtime::Passed& last) const {
+  const TensorStorage& storage = resident();
+  MutexLock lock(&storage.mutex_);
+  if (storage.memory_ != nullptr) storage.memory_->AddConflicts(writes, last);
+}
+
+void TensorStorage::NoteAccess(runtime::Stream& stream, bool writes) {
+  TensorStorage& storage = resident();
+  MutexLock lock(&storage.mutex_);
+  if (storage.memory_ != nullptr) storage.memory_->NoteAccess(stream, writes);
+}
+
+void TensorStorage::NoteAccess(std::shared_ptr<const runtime::LastLaunch> launches, bool writes) {
+  TensorStorage& storage = resident();
+  MutexLock lock(&storage.mutex_);
+  if (storage.memory_ != nullptr) storage.memory_->NoteAccess(std::move(launches), writes);
+}
+
 void TensorStorage::Watch(const std::shared_ptr<DirtyWord>& word) {
   TensorStorage& storage = resident();
   MutexLock lock(&storage.mutex_);

@@ -74,6 +74,10 @@ class TensorStorage final : public Storage {
   bool weight() const { return resident().weight_.load(std::memory_order_relaxed); }
   // Its memory is used by work submitted to `stream`. Nothing for a storage without memory.
   void RecordUse(runtime::Stream& stream);
+  // runtime::DeviceMemory's, of the memory that stands here; nothing for a storage without.
+  void AddConflicts(bool writes, runtime::Passed& last) const;
+  void NoteAccess(runtime::Stream& stream, bool writes);
+  void NoteAccess(std::shared_ptr<const runtime::LastLaunch> launches, bool writes);
   // `word` is set by every later write.
   void Watch(const std::shared_ptr<DirtyWord>& word);
   // To be called by whoever submits a write.

@@ -1,5 +1,6 @@
 #include "runtime/context.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -28,11 +29,50 @@ class PooledMemory final : public DeviceMemory {
     streams_.fetch_or(1u << stream.hardware_stream(), std::memory_order_relaxed);
   }
 
+  void AddConflicts(bool writes, Passed& last) const override {
+    for (uint32_t i = 0; i < kHardwareStreams; ++i)
+      last[i] = std::max({last[i], written_[i], writes ? read_[i] : Sequence()});
+    for (const Repeated& repeated : repeated_) {
+      if (writes || repeated.writes) Raise(last, *repeated.launches);
+    }
+  }
+  void NoteAccess(Stream& stream, bool writes) override {
+    RecordUse(stream);
+    (writes ? written_ : read_)[stream.hardware_stream()] =
+        static_cast<StreamImpl&>(stream).hardware().timeline().last();
+  }
+  void NoteAccess(std::shared_ptr<const LastLaunch> launches, bool writes) override {
+    for (Repeated& repeated : repeated_) {
+      if (repeated.launches != launches) continue;
+      repeated.writes |= writes;
+      return;
+    }
+    // What is gone is not launched again.
+    const auto gone =
+        std::partition(repeated_.begin(), repeated_.end(),
+                       [](const Repeated& repeated) { return repeated.launches.use_count() > 1; });
+    for (auto it = gone; it != repeated_.end(); ++it)
+      Raise(it->writes ? written_ : read_, *it->launches);
+    repeated_.erase(gone, repeated_.end());
+    repeated_.push_back({std::move(launches), writes});
+  }
+
  private:
+  struct Repeated {
+    std::shared_ptr<const LastLaunch> launches;
+    bool writes;
+  };
+  static void Raise(Passed& passed, const LastLaunch& launches) {
+    Sequence& last = passed[launches.hardware_stream];
+    last = std::max(last, Sequence(launches.sequence.load(std::memory_order_relaxed)));
+  }
+
   ContextImpl& context_;
   const DeviceAddress address_;
   const uint64_t bytes_;
   std::atomic<uint32_t> streams_{0};  // a bit for each hardware stream that uses it
+  Passed read_{}, written_{};         // the last that did, by hardware stream
+  std::vector<Repeated> repeated_;
 };
 
 constexpr uint64_t kPageBytes = 4096;
@@ -84,6 +124,7 @@ absl::StatusOr<std::unique_ptr<ContextImpl>> ContextImpl::Create(
                      HardwareStream::Create(*context->device_, i, [raw](uint64_t bytes) {
                        return raw->AllocateBuffer(bytes);
                      }));
+    context->stream_pointers_.push_back(stream.get());
     context->streams_.push_back(std::move(stream));
   }
   return context;

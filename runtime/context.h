@@ -5,6 +5,7 @@
 #ifndef RUNTIME_CONTEXT_H_
 #define RUNTIME_CONTEXT_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,10 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hal/driver.h"
+#include "runtime/stream.h"
 
 namespace openhpu::runtime {
-
-class Stream;
 
 struct MemoryStatistics {
   uint64_t allocated = 0, reserved = 0;  // bytes handed out; bytes held from the driver
@@ -24,15 +24,34 @@ struct MemoryStatistics {
   uint64_t largest_allocation = 0;
 };
 
+// What is launched again and again: its hardware stream, and its last launch (0: none yet).
+struct LastLaunch {
+  explicit LastLaunch(uint32_t stream) : hardware_stream(stream) {}
+  const uint32_t hardware_stream;
+  std::atomic<uint64_t> sequence{0};
+};
+
 // Device memory with one owner, from the context's caching pool. Destroying it while a stream may
 // still use it is fine when the last use was told to the pool: RecordUse(stream) makes the memory
 // return at that stream's timeline point.
+//
+// It can also remember who accessed it, so that streams which use it need no event between them:
+// Stream::Follow(what conflicts) before an access, NoteAccess after it, under a lock of the
+// caller's.
 class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;
   virtual DeviceAddress address() const = 0;
   virtual uint64_t bytes() const = 0;
   virtual void RecordUse(Stream& stream) = 0;
+
+  // Raises `last` to the last accesses that conflict with one that `writes` (any), or reads
+  // (writes).
+  virtual void AddConflicts(bool writes, Passed& last) const = 0;
+  // What `stream` was given last accesses this memory.
+  virtual void NoteAccess(Stream& stream, bool writes) = 0;
+  // Each launch does.
+  virtual void NoteAccess(std::shared_ptr<const LastLaunch> launches, bool writes) = 0;
 };
 
 // Pinned host memory: the device reads and writes it in place. Destroying it waits for copies that

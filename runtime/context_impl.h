@@ -80,6 +80,7 @@ class ContextImpl final : public Context {
   Signals& signals() { return *signals_; }
   TimestampPool& timestamps() { return *timestamps_; }
   HardwareStream& hardware_stream(uint32_t index) { return *streams_[index]; }
+  absl::Span<HardwareStream* const> hardware_streams() const { return stream_pointers_; }
   // Outside the pool, which gives back what it caches if the device is full.
   absl::StatusOr<hal::Buffer> AllocateBuffer(uint64_t bytes);
 
@@ -91,6 +92,7 @@ class ContextImpl final : public Context {
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<TimestampPool> timestamps_;
   std::vector<std::unique_ptr<HardwareStream>> streams_;
+  std::vector<HardwareStream*> stream_pointers_;
   std::atomic<uint32_t> next_stream_{0};
 };
 
@@ -110,6 +112,7 @@ class StreamImpl final : public Stream {
                                    uint64_t offset) override;
   absl::Status WaitFor(Event& event) override;
   absl::Status Record(Event& event) override;
+  absl::Status Follow(const Passed& others) override;
   absl::StatusOr<bool> Query() override;
   absl::Status Synchronize() override;
 

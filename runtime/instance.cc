@@ -49,7 +49,7 @@ absl::StatusOr<std::unique_ptr<InstanceImpl>> InstanceImpl::Load(StreamImpl& str
 }
 
 InstanceImpl::~InstanceImpl() {
-  for (Sequence sequence : {last_launch_, last_patch_}) {
+  for (Sequence sequence : {LastLaunched(), last_patch_}) {
     stream_.timeline().Wait(sequence, absl::InfiniteDuration()).IgnoreError();
   }
 }
@@ -226,7 +226,7 @@ absl::Status InstanceImpl::TryRebind(absl::Span<const DeviceAddress> bindings) {
       !bound_ || now.first_sob != shared_.first_sob || now.first_monitor != shared_.first_monitor;
   if (bank_moved) {
     // Upper and external commands change: the last launch must have read them.
-    RETURN_IF_ERROR(stream_.timeline().Wait(last_launch_, absl::InfiniteDuration()));
+    RETURN_IF_ERROR(stream_.timeline().Wait(LastLaunched(), absl::InfiniteDuration()));
   }
   const bool workspace_moved = !bound_ || now.workspace != shared_.workspace;
   shared_ = now;
@@ -240,7 +240,7 @@ absl::Status InstanceImpl::TryRebind(absl::Span<const DeviceAddress> bindings) {
     const std::vector<Reference>& references = by_binding_[i];
     for (const Reference& reference : references) {
       if (blobs_[reference.blob].body) continue;
-      RETURN_IF_ERROR(stream_.timeline().Wait(last_launch_, absl::InfiniteDuration()));
+      RETURN_IF_ERROR(stream_.timeline().Wait(LastLaunched(), absl::InfiniteDuration()));
       break;
     }
     RETURN_IF_ERROR(Apply(references));
@@ -257,7 +257,7 @@ absl::Status InstanceImpl::SubmitOrRebind() {
       absl::StatusOr<Sequence> sequence = stream_.timeline().Submit(chunks_);
       stream_.Leave();
       if (!sequence.ok()) return sequence.status();
-      last_launch_ = *sequence;
+      last_launch_->sequence.store(sequence->value(), std::memory_order_relaxed);
       ++launches_;
       return absl::OkStatus();
     }

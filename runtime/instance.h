@@ -19,6 +19,7 @@
 namespace openhpu::runtime {
 
 class Stream;
+struct LastLaunch;
 
 class Instance {
  public:
@@ -40,6 +41,8 @@ class Instance {
   virtual uint64_t device_bytes() const = 0;
 
   // Counters for tests: launches, words patched after loading, and chunks of one launch.
+  // For DeviceMemory::NoteAccess.
+  virtual std::shared_ptr<const LastLaunch> last_launch() const = 0;
   virtual uint64_t launches() const = 0;
   virtual uint64_t patched_words() const = 0;
   virtual uint32_t chunks() const = 0;

@@ -36,6 +36,7 @@ class InstanceImpl final : public Instance {
   absl::Status Launch(absl::Span<const DeviceAddress> bindings) override;
   absl::Status Relaunch() override;
   uint64_t device_bytes() const override { return data_.bytes() + code_.bytes(); }
+  std::shared_ptr<const LastLaunch> last_launch() const override { return last_launch_; }
   uint64_t launches() const override { return launches_; }
   uint64_t patched_words() const override { return patched_words_; }
   uint32_t chunks() const override { return static_cast<uint32_t>(chunks_.size()); }
@@ -54,7 +55,11 @@ class InstanceImpl final : public Instance {
     hal::Relocation relocation;
   };
 
-  explicit InstanceImpl(HardwareStream& stream) : stream_(stream) {}
+  explicit InstanceImpl(HardwareStream& stream)
+      : stream_(stream), last_launch_(std::make_shared<LastLaunch>(stream.index())) {}
+  Sequence LastLaunched() const {
+    return Sequence(last_launch_->sequence.load(std::memory_order_relaxed));
+  }
 
   absl::Status LoadData(ContextImpl& context, const Program& program);
   absl::Status LoadCommands(ContextImpl& context, const Program& program);
@@ -91,7 +96,8 @@ class InstanceImpl final : public Instance {
 
   std::vector<DeviceAddress> bindings_;
   bool bound_ = false;  // the device has commands for bindings_
-  Sequence last_launch_, last_patch_;
+  const std::shared_ptr<LastLaunch> last_launch_;
+  Sequence last_patch_;
   uint64_t launches_ = 0, patched_words_ = 0;
 };
 

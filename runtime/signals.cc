@@ -1,5 +1,6 @@
 #include "runtime/signals.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -65,7 +66,15 @@ absl::StatusOr<Mark> Signals::Record(HardwareStream& stream,
                                                 values));
   ++count.value;
   count.last_mark[count.epoch % 2] = sequence;
-  return Mark{&stream, sequence, count.epoch, count.value, resets_};
+  Passed& passed = passed_[stream.index()];
+  passed[stream.index()] = sequence;
+  return Mark{&stream, sequence, count.epoch, count.value, resets_, passed};
+}
+
+void Signals::NotePassed(const HardwareStream& stream, const Mark& mark) {
+  if (mark.resets != resets_) return;
+  Passed& passed = passed_[stream.index()];
+  for (uint32_t i = 0; i < kStreams; ++i) passed[i] = std::max(passed[i], mark.passed[i]);
 }
 
 absl::Status Signals::WaitFor(HardwareStream& stream, const Mark& mark) {
@@ -74,6 +83,7 @@ absl::Status Signals::WaitFor(HardwareStream& stream, const Mark& mark) {
   Count& count = counts_[mark.stream->index()];
   if (mark.resets != resets_ || mark.epoch + 1 < count.epoch ||
       mark.sequence <= mark.stream->timeline().completed()) {
+    NotePassed(stream, mark);
     return stream.timeline().status();  // complete
   }
   RETURN_IF_ERROR(mark.stream->timeline().status());
@@ -88,12 +98,50 @@ absl::Status Signals::WaitFor(HardwareStream& stream, const Mark& mark) {
                                                 Values()));
   count.last_wait[mark.epoch % 2][stream.index()] = sequence;
   count.waiters[stream.index()] = &stream;
+  NotePassed(stream, mark);
   return absl::OkStatus();
+}
+
+void Signals::DropPassed(const HardwareStream& stream, absl::Span<HardwareStream* const> others,
+                         Passed& needed) {
+  MutexLock lock(&mutex_);
+  const Passed& passed = passed_[stream.index()];
+  for (uint32_t i = 0; i < kStreams; ++i) {
+    if (i == stream.index() || needed[i] <= passed[i] ||
+        needed[i] <= others[i]->timeline().completed()) {
+      needed[i] = Sequence();
+    }
+  }
+}
+
+absl::Status Signals::Follow(HardwareStream& stream, absl::Span<HardwareStream* const> others,
+                             Passed needed) {
+  for (;;) {
+    DropPassed(stream, others, needed);
+    // The one behind which most of the others come, so that waits imply each other.
+    uint32_t next = kStreams, most = 0;
+    for (uint32_t i = 0; i < kStreams; ++i) {
+      if (needed[i] == Sequence()) continue;
+      uint32_t implied = 1;
+      {
+        MutexLock lock(&mutex_);
+        for (uint32_t j = 0; j < kStreams; ++j)
+          implied += j != i && needed[j] != Sequence() && needed[j] <= passed_[i][j];
+      }
+      if (implied <= most) continue;
+      most = implied;
+      next = i;
+    }
+    if (next == kStreams) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const Mark now, Record(*others[next], std::nullopt));
+    RETURN_IF_ERROR(WaitFor(stream, now));
+  }
 }
 
 void Signals::Reset() {
   MutexLock lock(&mutex_);
   counts_ = {};
+  passed_ = {};
   ++resets_;
 }
 

@@ -4,6 +4,9 @@
 // the other object, after everything that could still look at that one's old value is complete
 // (32,767 marks ago, so the host does not wait in practice).
 //
+// It also remembers, for each stream, how far into the others it is known to come after, by waits
+// that were made: whoever must order two accesses asks here first.
+//
 // Threading: any thread.
 #ifndef RUNTIME_SIGNALS_H_
 #define RUNTIME_SIGNALS_H_
@@ -16,9 +19,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "hal/bank.h"
 #include "hal/base/mutex.h"
 #include "runtime/hardware_stream.h"
+#include "runtime/stream.h"
 
 namespace openhpu::runtime {
 
@@ -29,6 +34,7 @@ struct Mark {
   uint64_t epoch = 0;   // which turn of the count
   uint32_t value = 0;   // of the count
   uint64_t resets = 0;  // a reset completes everything
+  Passed passed{};      // what comes before it, by hardware stream
 };
 
 class Signals {
@@ -44,11 +50,14 @@ class Signals {
   absl::StatusOr<Mark> Record(HardwareStream& stream, std::optional<DeviceAddress> timestamp);
   // Later work of `stream` starts after `mark`.
   absl::Status WaitFor(HardwareStream& stream, const Mark& mark);
+  // As Stream::Follow; `others` are the device's streams.
+  absl::Status Follow(HardwareStream& stream, absl::Span<HardwareStream* const> others,
+                      Passed needed);
   // After a reset of the device, which zeroed the counts.
   void Reset();
 
  private:
-  static constexpr uint32_t kStreams = 4;
+  static constexpr uint32_t kStreams = kHardwareStreams;
   struct Count {
     uint64_t epoch = 0;
     uint32_t value = 0;
@@ -63,11 +72,17 @@ class Signals {
   }
   absl::Status TurnOver(HardwareStream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   hal::RelocationValues Values() const;
+  // Takes out of `needed` what `stream` comes after already.
+  void DropPassed(const HardwareStream& stream, absl::Span<HardwareStream* const> others,
+                  Passed& needed);
+  void NotePassed(const HardwareStream& stream, const Mark& mark)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const hal::Bank bank_;
   const uint32_t max_count_;
   Mutex mutex_;
   std::array<Count, kStreams> counts_ ABSL_GUARDED_BY(mutex_);
+  std::array<Passed, kStreams> passed_ ABSL_GUARDED_BY(mutex_);
   uint64_t resets_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

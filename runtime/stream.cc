@@ -54,6 +54,10 @@ absl::Status StreamImpl::Record(Event& event) {
   return static_cast<EventImpl&>(event).RecordOn(hardware_);
 }
 
+absl::Status StreamImpl::Follow(const Passed& others) {
+  return context_.signals().Follow(hardware_, context_.hardware_streams(), others);
+}
+
 absl::StatusOr<bool> StreamImpl::Query() {
   return hardware_.timeline().Done(hardware_.timeline().last());
 }

@@ -7,6 +7,7 @@
 #ifndef RUNTIME_STREAM_H_
 #define RUNTIME_STREAM_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -20,6 +21,10 @@ class Context;
 class Event;
 class HostMemory;
 class Instance;
+
+constexpr uint32_t kHardwareStreams = 4;
+// Submissions, by hardware stream: those up to each; 0 for none.
+using Passed = std::array<Sequence, kHardwareStreams>;
 
 class Stream {
  public:
@@ -47,6 +52,11 @@ class Stream {
   virtual absl::Status WaitFor(Event& event) = 0;
   // Marks this point of the stream.
   virtual absl::Status Record(Event& event) = 0;
+
+  // Later work on this stream starts after these submissions of others. Submits nothing where
+  // events, what those had waited for, or the host have ordered them already. The failure of a
+  // stream that failed before it got there.
+  virtual absl::Status Follow(const Passed& others) = 0;
 
   // Whether everything submitted has finished; the host waits until it has.
   virtual absl::StatusOr<bool> Query() = 0;
