@@ -1,6 +1,6 @@
 #include "python/native/device.h"
 
-#include <unistd.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,8 +19,16 @@ struct Opened {
   std::mutex mutex;
   absl::StatusOr<Device*> device = absl::UnknownError("");
   bool tried = false;
-  pid_t process = 0;
 };
+
+// The device once it is open, for whoever need not wait for its opening; null in a forked child.
+std::atomic<Device*> usable{nullptr};
+std::atomic<bool> forked_since{false};
+
+void NoteFork() {
+  usable.store(nullptr, std::memory_order_relaxed);
+  forked_since.store(true, std::memory_order_relaxed);
+}
 
 Opened& TheDevice() {
   static auto* const opened = new Opened;
@@ -74,19 +82,23 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open() {
 }
 
 absl::StatusOr<Device*> Device::Get() {
+  if (Device* device = usable.load(std::memory_order_acquire)) return device;
   Opened& opened = TheDevice();
   std::lock_guard lock(opened.mutex);
   if (!opened.tried) {
     opened.tried = true;
-    opened.process = getpid();
+    // A call each time would cost more than a replay.
+    pthread_atfork(nullptr, nullptr, &NoteFork);
+    forked_since = false;
     absl::StatusOr<std::unique_ptr<Device>> device = Open();
     if (device.ok()) {
       opened.device = device->release();
+      usable.store(*opened.device, std::memory_order_release);
     } else {
       opened.device = device.status();
     }
   }
-  if (opened.process != getpid()) {
+  if (forked_since) {
     return absl::FailedPreconditionError(
         "Cannot re-initialize hpu in a forked subprocess: the device was opened before the fork. "
         "Use the 'spawn' start method.");
@@ -97,7 +109,7 @@ absl::StatusOr<Device*> Device::Get() {
 bool Device::IsOpen() {
   Opened& opened = TheDevice();
   std::lock_guard lock(opened.mutex);
-  return opened.tried && opened.device.ok() && opened.process == getpid();
+  return opened.tried && opened.device.ok() && !forked_since;
 }
 
 // --- streams
