@@ -161,6 +161,12 @@ void HostMemoryImpl::RecordUse(hal::Timeline& timeline, Sequence sequence) {
   uses_.push_back({&timeline, sequence});
 }
 
+MemoryStatistics ContextImpl::memory_statistics() const {
+  MemoryStatistics statistics = pool_->statistics();
+  for (const auto& stream : streams_) statistics.workspace += stream->workspace_bytes();
+  return statistics;
+}
+
 absl::StatusOr<std::unique_ptr<HostMemory>> ContextImpl::AllocateHost(uint64_t bytes) {
   ASSIGN_OR_RETURN(hal::HostBuffer buffer, device_->AllocateHost(bytes));
   return std::make_unique<HostMemoryImpl>(std::move(buffer));

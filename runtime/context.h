@@ -22,6 +22,8 @@ struct MemoryStatistics {
   uint64_t peak_allocated = 0, peak_reserved = 0;
   uint64_t allocations = 0, frees = 0;
   uint64_t largest_allocation = 0;
+  // Not among the above: what programs share as their workspace, one for each hardware stream.
+  uint64_t workspace = 0;
 };
 
 // What is launched again and again: its hardware stream, and its last launch (0: none yet).

@@ -68,7 +68,7 @@ class ContextImpl final : public Context {
 
   hal::Driver& driver() override { return device_->driver(); }
   absl::StatusOr<std::unique_ptr<DeviceMemory>> Allocate(uint64_t bytes) override;
-  MemoryStatistics memory_statistics() const override { return pool_->statistics(); }
+  MemoryStatistics memory_statistics() const override;
   void ResetPeakMemory() override { pool_->ResetPeak(); }
   absl::StatusOr<std::unique_ptr<HostMemory>> AllocateHost(uint64_t bytes) override;
   absl::StatusOr<std::unique_ptr<Stream>> CreateStream() override;

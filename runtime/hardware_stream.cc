@@ -207,6 +207,11 @@ absl::StatusOr<HardwareStream::Shared> HardwareStream::Reserve(uint64_t workspac
   return SharedLocked();
 }
 
+uint64_t HardwareStream::workspace_bytes() {
+  MutexLock lock(&mutex_);
+  return workspace_.bytes();
+}
+
 void HardwareStream::Reset() {
   MutexLock lock(&mutex_);
   generation_.fetch_add(1, std::memory_order_acq_rel);

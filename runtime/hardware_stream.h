@@ -67,6 +67,7 @@ class HardwareStream {
   void Leave() { launching_.fetch_sub(1, std::memory_order_acq_rel); }
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   Shared shared();
+  uint64_t workspace_bytes();
 
   // After Device::Reset: what was loaded before is gone.
   void Reset();

@@ -72,6 +72,7 @@ py::dict MemoryCounters() {
   counters["allocations"] = s.allocations;
   counters["frees"] = s.frees;
   counters["largest"] = s.largest_allocation;
+  counters["workspace"] = s.workspace;
   return counters;
 }
 

@@ -251,6 +251,19 @@ def test_marks_have_their_time():
     assert y.cpu().tolist() == [2.0, 2.0]
 
 
+def test_a_second_capture_on_the_same_graph_starts_anew():
+    x = torch.ones(2).to("hpu")
+    graph = ht.hpu.HPUGraph()
+    for factor in (2, 3):
+        graph.capture_begin()
+        y = x * factor
+        graph.capture_end()
+        assert graph.segments == 1 and y.cpu().tolist() == [float(factor)] * 2
+    x.fill_(10)
+    graph.replay()
+    assert y.cpu().tolist() == [30.0, 30.0]
+
+
 def test_an_empty_capture_replays_nothing():
     graph, _ = captured(lambda: None)
     assert graph.segments == 0

@@ -21,6 +21,24 @@ def vector(mebibytes, value=1.0):
     return torch.full((mebibytes * MIB // 4,), value).to("hpu")
 
 
+def test_graphs_that_cannot_run_at_once_share_one_arena():
+    net = torch.nn.Sequential(*[torch.nn.Sequential(torch.nn.Linear(256, 256), torch.nn.Softmax(-1)) for _ in range(3)])
+    before, model = allocated(), net.to("hpu")
+    wrapped = ht.hpu.wrap_in_hpu_graph(model)
+    with torch.no_grad():
+        for rows in (2048, 512, 1024, 256, 1536):
+            wrapped(torch.randn(rows, 256).to("hpu"))
+    memory = [graph.memory() for graph in wrapped.forward.graphs]
+    assert len(memory) == 5 and len({m["workspace"] for m in memory}) == 5
+    # Weights once, inputs and outputs of each graph; each tensor's memory is rounded up by an eighth at most.
+    tensors = memory[0]["weights"] + sum(m["inputs"] + m["outputs"] for m in memory)
+    assert tensors <= allocated() - before <= 1.125 * tensors
+    # And the largest workspace, in steps of a megabyte.
+    largest = max(m["workspace"] for m in memory)
+    assert largest <= _native.memory_counters()["workspace"] <= largest + MIB
+    assert sum(m["workspace"] for m in memory) > 2 * largest
+
+
 def test_released_graphs_keep_no_outputs_between_calls():
     x = vector(1)
     wrapped = ht.hpu.wrap_in_hpu_graph_func(lambda x: torch.cat([x * 2, x * 3, x * 4, x * 5]), disable_tensor_cache=True)

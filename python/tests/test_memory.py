@@ -101,7 +101,8 @@ def test_the_summary_has_a_line_for_each():
     for name in ("Limit", "InUse", "MaxInUse", "NumAllocs", "NumFrees", "MaxAllocSize", "ActiveAllocs"):
         assert any(line.startswith(name + ":") for line in text.splitlines()), text
     extended = ht.hpu.memory._extended_memory_summary_dict()
-    assert extended["limit"] == ht.hpu.memory_reserved() and extended["in_use"] == ht.hpu.memory_allocated()
+    assert extended["limit"] == ht.hpu.memory_reserved() and extended["persistent"] == ht.hpu.memory_allocated()
+    assert extended["in_use"] == extended["persistent"] + extended["workspace"]
     assert "max_cntgs_chunk" in ht.hpu.memory._extended_memory_summary()
 
 

@@ -98,6 +98,18 @@ def test_mark_step_launches_and_may_wait():
     assert ht.hpu.current_stream().query() and x.cpu().tolist() == [2.0] * 8
 
 
+def test_synchronizing_the_current_stream_launches_what_is_pending_there():
+    from habana_frameworks.torch import _native
+
+    x = torch.ones(8).to("hpu")
+    ht.hpu.synchronize()
+    before = _native.compile_counters()["launches"]
+    y = x + 1
+    assert _native.compile_counters()["launches"] == before
+    ht.hpu.current_stream().synchronize()
+    assert _native.compile_counters()["launches"] == before + 1 and y.cpu().tolist() == [2.0] * 8
+
+
 def test_a_streams_attributes():
     stream = ht.hpu.Stream(device="hpu", priority=-1)
     assert stream.device == torch.device("hpu", 0) and stream.device_index == 0 and stream.device_type == 15

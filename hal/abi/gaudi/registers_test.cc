@@ -25,9 +25,6 @@ namespace {
 
 struct Bits {
   uint64_t lsb = 0, width = 0;
-  friend bool operator==(const Bits& a, const Bits& b) {
-    return a.lsb == b.lsb && a.width == b.width;
-  }
 };
 
 struct Declared {

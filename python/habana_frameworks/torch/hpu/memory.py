@@ -39,7 +39,7 @@ def memory_stats(device: DeviceLike = None) -> Dict[str, int]:
 
 
 def memory_allocated(device: DeviceLike = None) -> int:
-    """Bytes of device memory that tensors and programs hold."""
+    """Bytes of device memory that tensors hold, and constants derived from weights. Workspaces, one for all graphs of a stream, are in the extended summary."""
     return memory_stats(device)["InUse"]
 
 
@@ -107,14 +107,15 @@ def memory_summary(device: DeviceLike = None, abbreviated: bool = False) -> str:
 def _extended_memory_summary_dict(device: DeviceLike = None) -> Dict[str, Any]:
     """The statistics in the vendor's extended form."""
     stats = memory_stats(device)
+    workspace = _counters()["workspace"]
     return {
         "limit": stats["Limit"],
-        "in_use": stats["InUse"],
-        "persistent": stats["InUse"],  # workspaces among it: they live as long as their programs
-        "workspace": 0,
-        "last_workspace": 0,
+        "in_use": stats["InUse"] + workspace,
+        "persistent": stats["InUse"],
+        "workspace": workspace,
+        "last_workspace": workspace,
         "future": 0,  # a tensor without memory has none to come
-        "max_cntgs_chunk": stats["Limit"] - stats["InUse"],
+        "max_cntgs_chunk": stats["Limit"] - stats["InUse"] - workspace,
         "max_in_use": stats["MaxInUse"],
         "num_allocs": stats["NumAllocs"],
         "num_free": stats["NumFrees"],
