@@ -15,28 +15,7 @@ namespace {
 
 using ::testing::Each;
 
-class StreamsCaptureTest : public RecorderFixture {
- protected:
-  void SetUp() override {
-    RecorderFixture::SetUp();
-    second_ = NewStream();
-    other_ = std::make_unique<Recorder>(engine(), *second_);
-  }
-  Recorder& other() { return *other_; }
-
-  // `n` products on a recorder, each needing the one before.
-  void Products(Recorder& recorder, const TensorRef& a, const TensorRef& out, int n) {
-    TensorRef last = a;
-    for (int i = 0; i < n; ++i) {
-      const TensorRef next = i + 1 == n ? out : Empty(a.sizes);
-      RecordOn(recorder, "mm", {last, a}, next);
-      last = next;
-    }
-  }
-
-  std::unique_ptr<runtime::Stream> second_;
-  std::unique_ptr<Recorder> other_;
-};
+using StreamsCaptureTest = TwoStreamsFixture;
 
 TEST_F(StreamsCaptureTest, AForkAndJoinIsReplayedInOrder) {
   const TensorRef in = Filled(1, {64}), a = Empty({64}), b = Empty({64}), c = Empty({64}),

@@ -15,24 +15,8 @@ namespace {
 
 using ::testing::Each;
 
-class StreamsTest : public RecorderFixture {
+class StreamsTest : public TwoStreamsFixture {
  protected:
-  void SetUp() override {
-    RecorderFixture::SetUp();
-    second_ = NewStream();
-    other_ = std::make_unique<Recorder>(engine(), *second_);
-  }
-  Recorder& other() { return *other_; }
-
-  // `n` products on a recorder, each needing the one before.
-  void Products(Recorder& recorder, const TensorRef& a, const TensorRef& out, int n) {
-    TensorRef last = a;
-    for (int i = 0; i < n; ++i) {
-      const TensorRef next = i + 1 == n ? out : Empty(a.sizes);
-      RecordOn(recorder, "mm", {last, a}, next);
-      last = next;
-    }
-  }
   // Device time from what `first` was given to what `second` was given so far.
   absl::Duration Between(Recorder& first, Recorder& second) {
     const auto begin = NewEvent(/*timing=*/true), end = NewEvent(/*timing=*/true);
@@ -42,9 +26,6 @@ class StreamsTest : public RecorderFixture {
     EXPECT_THAT(time.status(), IsOk());
     return time.ok() ? *time : absl::ZeroDuration();
   }
-
-  std::unique_ptr<runtime::Stream> second_;
-  std::unique_ptr<Recorder> other_;
 };
 
 TEST_F(StreamsTest, AReadFollowsTheWriteOfAnotherStream) {

@@ -71,6 +71,30 @@ class RecorderFixture : public ::testing::Test {
   std::unique_ptr<TestDevice> device_;
 };
 
+// With a second stream and its recorder.
+class TwoStreamsFixture : public RecorderFixture {
+ protected:
+  void SetUp() override {
+    RecorderFixture::SetUp();
+    second_ = NewStream();
+    other_ = std::make_unique<Recorder>(engine(), *second_);
+  }
+  Recorder& other() { return *other_; }
+
+  // `n` products on a recorder, each needing the one before.
+  void Products(Recorder& recorder, const TensorRef& a, const TensorRef& out, int n) {
+    TensorRef last = a;
+    for (int i = 0; i < n; ++i) {
+      const TensorRef next = i + 1 == n ? out : Empty(a.sizes);
+      RecordOn(recorder, "mm", {last, a}, next);
+      last = next;
+    }
+  }
+
+  std::unique_ptr<runtime::Stream> second_;
+  std::unique_ptr<Recorder> other_;
+};
+
 // A contiguous tensor on all of a storage of floats.
 inline TensorRef On(std::shared_ptr<Storage> storage) {
   const int64_t elements = static_cast<int64_t>(storage->bytes() / 4);
