@@ -196,8 +196,13 @@ absl::Status Device::SynchronizeAll() {
 
 absl::Status Device::BeginCapture(Capture& capture, bool dry_run) {
   const std::shared_ptr<ThreadState>& thread = ThisThread();
-  if (capture.active || current_capture() != nullptr)
-    return absl::FailedPreconditionError("GRAPH:: graph Capture already in progress");
+  if (capture.active || current_capture() != nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        kFatal, "GRAPH:: graph Capture already in progress",
+        capture.active ? ""
+                       : " on this stream, to another HPUGraph: Expected m_captured_hpu_graph == "
+                         "nullptr || hpu_graph == nullptr to be true, but got false."));
+  }
   RETURN_IF_ERROR(Flush(thread->stream));
   auto recorder = std::make_unique<graph::Recorder>(*engine_, stream(thread->stream));
   RETURN_IF_ERROR(recorder->BeginCapture(&capture.graph, dry_run));
@@ -231,7 +236,7 @@ void Close(Capture& capture) {
 absl::Status Device::EndCapture(Capture& capture) {
   if (capture.thread != ThisThread() || capture.stream != CurrentStream())
     return absl::FailedPreconditionError(
-        "GRAPH:: Capture must end on the same stream it began on.");
+        absl::StrCat(kFatal, "GRAPH:: Capture must end on the same stream it began on."));
   const auto end = [&]() -> absl::Status {
     graph::Recorder& first = *capture.recorders.at(capture.stream);
     for (auto& [index, recorder] : capture.recorders) {
@@ -296,9 +301,10 @@ absl::Status Device::Replay(Capture& capture, absl::Span<const graph::Rebinding>
                             bool asynchronous) {
   const StreamIndex current = CurrentStream();
   if (current_capture() != nullptr) {
-    return absl::FailedPreconditionError(
+    return absl::FailedPreconditionError(absl::StrCat(
+        kFatal,
         "GRAPH:: Capture in progress on this stream: the replay of another HPUGraph cannot be "
-        "recorded; call the captured code itself, or replay after capture_end");
+        "recorded; call the captured code itself, or replay after capture_end"));
   }
   RETURN_IF_ERROR(Flush(capture.stream));
   if (current != capture.stream) {

@@ -25,6 +25,9 @@
 
 namespace openhpu::python {
 
+// How the vendor's bridge begins the errors of its graphs; programs match what follows.
+inline constexpr char kFatal[] = "[Rank:0] FATAL ERROR :: MODULE:PT_LAZY ";
+
 // What a room adds to a capture: asked before and after each replay, with the device locked.
 class ReplayHook {
  public:

@@ -84,7 +84,7 @@ py::list ToPython(const std::vector<at::Tensor>& tensors) {
 
 // `given` in the place of `captured`, which fills its storage.
 graph::Rebinding MakeRebinding(const at::Tensor& captured, const at::Tensor& given) {
-  TORCH_CHECK(captured.sizes() == given.sizes(),
+  TORCH_CHECK(captured.sizes() == given.sizes(), kFatal,
               "HPU GRAPH:: Mark User Input Sizes is not same Replay Input Sizes");
   TORCH_CHECK(
       captured.scalar_type() == given.scalar_type() && captured.strides() == given.strides() &&
@@ -245,7 +245,7 @@ class Graph {
     TORCH_CHECK(capture_.discarded.empty(), "The capture was discarded: ", capture_.discarded);
   }
   void ThrowUnlessWhole() {
-    TORCH_CHECK(!capture_.active, "GRAPH:: Capture in progress");
+    TORCH_CHECK(!capture_.active, kFatal, "GRAPH:: Capture in progress");
     ThrowIfDiscarded();
   }
 

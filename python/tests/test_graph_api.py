@@ -86,8 +86,9 @@ def test_the_vendors_messages():
     graph.capture_begin()
     with pytest.raises(RuntimeError, match="GRAPH:: graph Capture already in progress"):
         graph.capture_begin()
-    with pytest.raises(RuntimeError, match="GRAPH:: graph Capture already in progress"):
+    with pytest.raises(RuntimeError, match="Expected m_captured_hpu_graph == nullptr .* to be true, but got false"):
         other.capture_begin()
+    assert ht.hpu.is_current_stream_capturing()
     with pytest.raises(RuntimeError, match="GRAPH:: Capture in progress"):
         graph.replay()
     with ht.hpu.stream(stream):
