@@ -13,7 +13,7 @@ from habana_frameworks.torch import _native
 
 from . import budget
 from .callables import Graphed
-from .environment import flag
+from .environment import Options
 from .epoch import StateWatch, epoch
 from .keys import describe, replaced
 from .packer import Index, TensorPacker
@@ -140,15 +140,10 @@ class _Cached:
             graphed = Graphed(
                 model.forward,
                 tuple(tensors),
-                watched=self.model,
-                watch=self.watch,
-                warmups=0,
-                allow_unused_input=self.options["allow_unused_input"],
-                asynchronous=self.options["asynchronous"],
-                disable_tensor_cache=flag("PT_HPUGRAPH_DISABLE_TENSOR_CACHE", self.options["disable_tensor_cache"]),
-                dry_run=flag("PT_HPUGRAPH_ENABLE_DRY_RUN", self.options["dry_run"]),
-                all_require_grad=False,
-            )
+                Options(self.options["asynchronous"], self.options["disable_tensor_cache"], self.options["dry_run"]).now(),
+                self.model,
+                self.watch,
+            ).capture(allow_unused_input=self.options["allow_unused_input"])
         finally:
             self.tracing = False
         entry = self.cache[key] = _Entry(self.cache, key, graphed, model)

@@ -9,6 +9,7 @@ import torch
 from habana_frameworks.torch import _native
 
 from .capture import HPUGraph, on_default_stream, own_copies
+from .environment import Options
 from .epoch import StateWatch, epoch
 
 Tensors = Tuple[torch.Tensor, ...]
@@ -24,34 +25,29 @@ class Graphed:
         self,
         function: Callable[..., Any],
         sample_args: Tensors,
-        *,
+        options: Options,
         watched: Optional[torch.nn.Module],
         watch: Optional[StateWatch] = None,
-        warmups: int,
-        allow_unused_input: bool,
-        asynchronous: bool,
-        disable_tensor_cache: bool,
-        dry_run: bool,
-        all_require_grad: bool,
     ) -> None:
         self.function = function
+        self.options = options
         self.watched = watched
-        self.warmups = warmups
-        self.allow_unused_input = allow_unused_input
-        self.asynchronous = asynchronous
-        self.disable_tensor_cache = disable_tensor_cache
-        self.dry_run = dry_run
-        self.all_require_grad = all_require_grad
         self.inputs = own_copies(sample_args)
         self.watch = StateWatch() if watch is None else watch
         self.graphs: List[HPUGraph] = []
         self.runs = 0  # forward replays so far: a backward belongs to the last
         self.after_backward: Callable[[], None] = lambda: None
-        on_default_stream(self._capture)
+        self.allow_unused_input = False
 
     # --- capture
 
-    def _capture(self) -> None:
+    def capture(self, warmups: int = 0, allow_unused_input: bool = False) -> "Graphed":
+        """Once, before the first call."""
+        self.allow_unused_input = allow_unused_input
+        on_default_stream(self._capture, warmups)
+        return self
+
+    def _capture(self, warmups: int = 0) -> None:
         self.reset()
         if self.watched is not None and self.watch.seen_epoch != epoch[0]:
             self.watch.refresh(self.watched)
@@ -65,7 +61,7 @@ class Graphed:
         torch.set_autocast_cache_enabled(False)  # a cast from before the capture would not be made again
         try:
             with torch.enable_grad():
-                for _ in range(self.warmups):
+                for _ in range(warmups):
                     self._gradients(self._flat(self.function(*self.inputs))[0])
                 self._capture_both()
         except BaseException:
@@ -82,18 +78,16 @@ class Graphed:
     def _capture_both(self) -> None:
         forward = HPUGraph()
         self.graphs = [forward]
-        forward.capture_begin(self.dry_run)
+        forward.capture_begin(self.options.dry_run)
         self.outputs, self.was_tensor = self._flat(self.function(*self.inputs))
         forward.capture_end()
-        if self.all_require_grad:
-            assert all(o.requires_grad for o in self.outputs), "Outputs of graphed callables must require grad."
         self.ends = [i for i, o in enumerate(self.outputs) if o.requires_grad]
         self.given_grads: Tensors = tuple(torch.zeros_like(self.outputs[i]) for i in self.ends)
         self.grads: List[Optional[torch.Tensor]] = [None] * len(self.surface)
         if self.ends and self.differentiated:
             backward = HPUGraph()
             self.graphs.append(backward)
-            backward.capture_begin(self.dry_run)
+            backward.capture_begin(self.options.dry_run)
             found = iter(self._gradients(self.outputs, self.given_grads))
             backward.capture_end()
             self.grads = [next(found) if t.requires_grad else None for t in self.surface]
@@ -133,9 +127,9 @@ class Graphed:
 
     def run_forward(self, args: Tensors) -> Tensors:
         _native.copy_inputs(self.inputs, list(args))
-        self.graphs[0].replay(self.asynchronous)
+        self.graphs[0].replay(self.options.asynchronous)
         self.runs += 1
-        if not self.disable_tensor_cache:
+        if not self.options.disable_tensor_cache:
             return tuple(o.detach() for o in self.outputs)
         taken = iter(self.graphs[0]._graph.take_outputs([o for o, own in zip(self.outputs, self.takeable) if own]))
         return tuple(next(taken) if own else o.detach().clone() for o, own in zip(self.outputs, self.takeable))
@@ -147,9 +141,9 @@ class Graphed:
                 "Call backward before the next forward, or make a graphed callable for each."
             )
         _native.copy_inputs(list(self.given_grads), [grads[i] for i in self.ends])
-        self.graphs[1].replay(self.asynchronous)
+        self.graphs[1].replay(self.options.asynchronous)
         self.after_backward()
-        if not self.disable_tensor_cache:
+        if not self.options.disable_tensor_cache:
             # Not views of them: autograd keeps a gradient that nobody else holds as `.grad`, which the next replay would overwrite.
             return self.grads
         return [None if g is None else g.clone() for g in self.grads]
@@ -227,14 +221,10 @@ def make_graphed_callables(
         graphed = Graphed(
             function if module is None else module.forward,
             tuple(args),
-            watched=module,
-            warmups=warmups,
-            allow_unused_input=allow_unused_input,
-            asynchronous=asynchronous,
-            disable_tensor_cache=disable_tensor_cache,
-            dry_run=dry_run,
-            all_require_grad=True,
-        )
+            Options(asynchronous, disable_tensor_cache, dry_run),
+            module,
+        ).capture(warmups, allow_unused_input)
+        assert all(o.requires_grad for o in graphed.outputs), "Outputs of graphed callables must require grad."
         if module is None:
             made.append(graphed)
         else:

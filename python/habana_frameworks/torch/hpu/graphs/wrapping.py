@@ -13,7 +13,7 @@ from habana_frameworks.torch import _native
 from ..streams import Stream
 from . import budget
 from .capture import HPUGraph, as_laid_out, on_default_stream, own_copies
-from .environment import flag
+from .environment import Options, flag
 from .epoch import StateWatch, epoch, modules_of, watch_of
 from .keys import ById, describe, extract_tensors, get_user_input_tensor_list, replaced
 
@@ -128,9 +128,7 @@ def _capture(
     args: Tuple[Any, ...],
     kwargs: Dict[str, Any],
     extra: List[torch.Tensor],
-    release: bool,
-    asynchronous: bool,
-    dry_run: bool,
+    options: Options,
 ) -> Any:
     state = [t for t in watch.tensors() if t.device.type == "hpu"]
     for tensor in state:
@@ -142,21 +140,21 @@ def _capture(
     graph = HPUGraph()
     entry = _Entry(cache, key, graph, inputs, own)
     try:
-        graph.capture_begin(dry_run)
+        graph.capture_begin(options.dry_run)
         entry.captured(function(*mine_args, **mine_kwargs))
         graph.capture_end()
         entry.kept = extra
-        if release:
+        if options.disable_tensor_cache:
             entry.released = _Released(entry, state, extra)
-            if not dry_run:
+            if not options.dry_run:
                 entry.write_back(tensors)
                 outputs = entry.released.results(entry, tensors)
             entry.released.forget_inputs(entry)
-            if dry_run:
-                outputs = entry.released.replay(entry, tensors, asynchronous)
+            if options.dry_run:
+                outputs = entry.released.replay(entry, tensors, options.asynchronous)
         else:
-            if dry_run:
-                graph.replay(asynchronous)
+            if options.dry_run:
+                graph.replay(options.asynchronous)
             entry.write_back(tensors)
             outputs = entry.graph_outputs
         if watch.seen_epoch != epoch[0]:  # the function replaced something itself
@@ -189,9 +187,7 @@ def _call(
     function: Callable[..., Any],
     args: Tuple[Any, ...],
     kwargs: Dict[str, Any],
-    release: bool,
-    asynchronous: bool,
-    dry_run: bool,
+    options: Options,
     max_graphs: Optional[int],
 ) -> Any:
     bypass = warmup = False
@@ -202,7 +198,7 @@ def _call(
         extra = extract_tensors(kwargs.pop("cache_tensors_list", None) or ())
     if bypass or _is_capturing():
         return function(*args, **kwargs)
-    release = flag("PT_HPUGRAPH_DISABLE_TENSOR_CACHE", release)
+    release = flag("PT_HPUGRAPH_DISABLE_TENSOR_CACHE", options.disable_tensor_cache)
     with watch.lock:
         if watch.seen_epoch != epoch[0]:
             watch.refresh(function)
@@ -217,33 +213,28 @@ def _call(
             entry = None
         if entry is not None:
             try:
-                return _warmed_up(entry) if warmup else on_default_stream(entry.replay, tensors, asynchronous)
+                return _warmed_up(entry) if warmup else on_default_stream(entry.replay, tensors, options.asynchronous)
             finally:
                 entry.leave()
         on_hpu = tensors or any(t.device.type == "hpu" for t in watch.tensors())
         if on_hpu and (max_graphs is None or len(cache) < max_graphs):
-            dry_run = flag("PT_HPUGRAPH_ENABLE_DRY_RUN", dry_run)
-            return on_default_stream(_capture, cache, key, watch, function, tensors, args, kwargs, extra, release, asynchronous, dry_run)
+            return on_default_stream(_capture, cache, key, watch, function, tensors, args, kwargs, extra, options.now())
     return function(*args, **kwargs)
 
 
 class _Wrapped:
     """A function behind a cache of graphs."""
 
-    def __init__(self, function: Callable[..., Any], asynchronous: bool, disable_tensor_cache: bool, dry_run: bool, max_graphs: Optional[int]) -> None:
+    def __init__(self, function: Callable[..., Any], options: Options, max_graphs: Optional[int]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.asynchronous = asynchronous
-        self.disable_tensor_cache = disable_tensor_cache
-        self.dry_run = dry_run
+        self.options = options
         self.max_graphs = max_graphs
         self.watch = StateWatch()
         self.cache: Dict[Hashable, Any] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _call(
-            self.cache, self.watch, self.function, args, kwargs, self.disable_tensor_cache, self.asynchronous, self.dry_run, self.max_graphs
-        )
+        return _call(self.cache, self.watch, self.function, args, kwargs, self.options, self.max_graphs)
 
     @property
     def graphs(self) -> List[HPUGraph]:
@@ -267,7 +258,7 @@ class _Wrapped:
     # A copy has graphs of its own; a file has none.
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        return (_Wrapped, (self.function, self.asynchronous, self.disable_tensor_cache, self.dry_run, self.max_graphs))
+        return (_Wrapped, (self.function, self.options, self.max_graphs))
 
 
 def wrapped_hpugraph_forward(
@@ -285,7 +276,7 @@ def wrapped_hpugraph_forward(
     del stream
     modules = modules_of(orig_fwd)
     watch = watch_of(modules[0]) if len(modules) == 1 else _function_watches.setdefault(orig_fwd, StateWatch())
-    return _call(cache, watch, orig_fwd, tuple(args), dict(kwargs), disable_tensor_cache, asynchronous, dry_run, max_graphs)
+    return _call(cache, watch, orig_fwd, tuple(args), dict(kwargs), Options(asynchronous, disable_tensor_cache, dry_run), max_graphs)
 
 
 _function_watches: "weakref.WeakKeyDictionary[Callable[..., Any], StateWatch]" = weakref.WeakKeyDictionary()
@@ -311,7 +302,7 @@ def wrap_in_hpu_graph(
 
     Adds `module.clear_cache()` and `module.clear_inputs()`.
     """
-    wrapped = _Wrapped(module.forward, asynchronous, disable_tensor_cache, dry_run, max_graphs)
+    wrapped = _Wrapped(module.forward, Options(asynchronous, disable_tensor_cache, dry_run), max_graphs)
     module.forward = wrapped  # type: ignore[assignment]
     module.clear_cache = wrapped.clear_cache  # type: ignore[assignment]
     module.clear_inputs = wrapped.clear_inputs  # type: ignore[assignment]
@@ -326,7 +317,7 @@ def wrap_in_hpu_graph_func(
     max_graphs: Optional[int] = None,
 ) -> Callable[..., Any]:
     """`wrap_in_hpu_graph` for a function. Modules that it names (closure, globals, partial arguments) are watched as a wrapped module's own are."""
-    wrapped = _Wrapped(func, asynchronous, disable_tensor_cache, dry_run, max_graphs)
+    wrapped = _Wrapped(func, Options(asynchronous, disable_tensor_cache, dry_run), max_graphs)
 
     @functools.wraps(func)
     def function(*args: Any, **kwargs: Any) -> Any:
