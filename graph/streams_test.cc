@@ -96,7 +96,9 @@ TEST_F(StreamsTest, WhatAnEventOrderedWaitsForNothingMore) {
     EXPECT_THAT(recorder().RecordEvent(event), IsOk());
     Products(recorder(), a, c, 300);
     EXPECT_THAT(recorder().Flush(), IsOk());
-    if (with_event) EXPECT_THAT(other().WaitForEvent(event), IsOk());
+    if (with_event) {
+      EXPECT_THAT(other().WaitForEvent(event), IsOk());
+    }
     RecordOn(other(), "add", {b, a}, d);
     EXPECT_THAT(other().Flush(), IsOk());
     const absl::Duration left = Between(other(), recorder());
