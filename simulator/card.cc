@@ -116,11 +116,12 @@ absl::StatusOr<hal::CommandMemory> Card::CreateCommandMemory(uint64_t bytes) {
                                                    abi::kMaxCommandBufferBytes, " can be had"));
   }
   const uint64_t handle = next_handle_++;
-  std::vector<std::byte>& memory = command_memories_[handle];
-  memory.resize(bytes);
+  Commands& memory = command_memories_[handle];
+  memory.own.resize(bytes);
+  memory.bytes = absl::MakeSpan(memory.own);
   hal::CommandMemory result;
   result.handle = handle;
-  result.bytes = absl::MakeSpan(memory);
+  result.bytes = memory.bytes;
   return result;
 }
 
@@ -154,13 +155,13 @@ absl::Status Card::PlanChunk(const hal::Chunk& chunk, Planned& planned) {
     return absl::InvalidArgumentError(
         absl::StrCat("no command memory with handle ", chunk.commands));
   }
-  if (chunk.bytes > memory->second.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        chunk.bytes, " bytes of commands, the command memory has ", memory->second.size()));
+  const absl::Span<const std::byte> bytes = memory->second.bytes;
+  if (chunk.bytes > bytes.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(chunk.bytes, " bytes of commands, the command memory has ", bytes.size()));
   }
-  planned.memory = &memory->second;
-  ASSIGN_OR_RETURN(const CommandCheck check,
-                   CheckExternalCommands({memory->second.data(), chunk.bytes}));
+  planned.memory = bytes.subspan(0, chunk.bytes);
+  ASSIGN_OR_RETURN(const CommandCheck check, CheckExternalCommands(planned.memory));
   planned.uses_engine = check.uses_engine;
   return absl::OkStatus();
 }
@@ -204,7 +205,7 @@ absl::StatusOr<Sequence> Card::Submit(absl::Span<const hal::Chunk> chunks) {
     CatchUp();
     RETURN_IF_ERROR(NeedsReset());
     const absl::Status room = CheckRoom(chunks);
-    if (!room.ok() && LooksInVain()) DeclareDeadlock({});
+    if (!room.ok() && !kernel_waits_ && LooksInVain()) DeclareDeadlock({});
     RETURN_IF_ERROR(NeedsReset());
     RETURN_IF_ERROR(room);
   }
@@ -231,17 +232,17 @@ void Card::Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence) {
     job.arrival = arrival;
     job.bytes = chunks[i].bytes;
     job.clock = clock;
-    if (planned.memory != nullptr) {
+    if (!planned.memory.empty()) {
       job.external = true;
       job.uses_engine = planned.uses_engine;
-      job.copy.assign(planned.memory->begin(), planned.memory->begin() + chunks[i].bytes);
+      job.copy.assign(planned.memory.begin(), planned.memory.end());
       ++external_jobs;
     } else {
       job.address = DeviceAddress(chunks[i].commands);
     }
     planned.stream.queue->cp(planned.stream.index).Enqueue(std::move(job));
   }
-  submissions_.Trim(host_);
+  if (!kernel_waits_) submissions_.Trim(host_);
   submissions_.Add(external_jobs, arrival);
   ++submission_count_;
   idle_looks_ = 0;

@@ -41,12 +41,44 @@ class Card final : public Simulator, private CompletionListener {
   Statistics statistics() override;
   void ResetStatistics() override;
 
+  // For the emulated kernel (device_node/), which has rules of its own about waiting and about what
+  // becomes of work that never ends: no deadlock is declared after this, and results stay until
+  // Forget().
+  void LeaveWaitingToKernel();
+  // Command memory in the caller's bytes, which live until DestroyCommandMemory.
+  uint64_t AddCommandMemory(absl::Span<std::byte> bytes);
+  // MapHost at this very address: AlreadyExists when something is there, OutOfRange outside of what
+  // mappings may use.
+  absl::Status MapHostAt(DeviceAddress address, void* host, uint64_t bytes);
+  // A call of the host that waits: runs the machine until enough submissions are complete, host
+  // time is `until`, or nothing is left to happen (a fault stops the machine too). `first` adds its
+  // cost.
+  enum class Progress : uint8_t { kComplete, kDeadline, kIdle };
+  Progress WaitUntil(absl::Span<const Sequence> sequences, hal::WaitFor what, Picoseconds until,
+                     bool first);
+  // A call that only looks. kDeadline: not yet.
+  Progress Look(absl::Span<const Sequence> sequences, hal::WaitFor what);
+  // When the host knows that it is complete: never, if that is not so yet.
+  static constexpr Picoseconds kNever{~uint64_t{0}};
+  Picoseconds CompletionTime(Sequence sequence);
+  void Forget(Sequence before);
+  Picoseconds host_time();
+  // Host time is at least `until` now.
+  void PassTime(Picoseconds until);
+  // Whether something will happen by itself.
+  bool pending();
+  // What stopped the machine; else, every queue that is not empty. For people.
+  bool faulted();
+  std::string Describe();
+  // Memory of the device or a mapping, for debugging: null where there is none.
+  std::byte* Peek(DeviceAddress address, uint64_t bytes);
+
  private:
   // A call of the host: charges its cost when it ends, and shows it in the trace.
   class Call;
   struct Planned {
     Machine::Stream stream;
-    const std::vector<std::byte>* memory = nullptr;  // of an external queue
+    absl::Span<const std::byte> memory;  // of an external queue
     bool uses_engine = false;
   };
 
@@ -70,6 +102,9 @@ class Card final : public Simulator, private CompletionListener {
   bool Settled(absl::Span<const Sequence> sequences, hal::WaitFor what, absl::Status& result,
                Picoseconds& when) const;
   absl::Status NeedsReset() const;
+  // kNever: not complete, or lost.
+  Picoseconds WhenComplete(Sequence sequence) const;
+  Picoseconds WhenComplete(absl::Span<const Sequence> sequences, hal::WaitFor what) const;
   absl::Status RunUntilSettled(absl::Span<const Sequence> sequences, hal::WaitFor what,
                                Picoseconds deadline, bool has_deadline);
   absl::Status Poll(absl::Span<const Sequence> sequences, hal::WaitFor what);
@@ -82,11 +117,16 @@ class Card final : public Simulator, private CompletionListener {
   std::unique_ptr<Machine> machine_;
   Picoseconds host_;  // the host's timeline, never behind the machine's
   hal::RangeAllocator dram_, sram_;
-  std::map<uint64_t, std::vector<std::byte>> command_memories_;
+  struct Commands {
+    std::vector<std::byte> own;  // empty when they are the caller's
+    absl::Span<std::byte> bytes;
+  };
+  std::map<uint64_t, Commands> command_memories_;
   uint64_t next_handle_ = 1;
   std::vector<Planned> planned_;  // of the submission at hand
   std::vector<uint32_t> wanted_;  // by queue id
   Submissions submissions_;
+  bool kernel_waits_ = false;  // LeaveWaitingToKernel()
   bool failed_ = false;
   std::string failure_;
   uint64_t idle_looks_ = 0;

@@ -65,4 +65,12 @@ void Submissions::Trim(Picoseconds now) {
   }
 }
 
+void Submissions::Forget(Sequence before) {
+  while (!entries_.empty() && entries_.front().done && first_ < before.value()) {
+    entries_.pop_front();
+    ++first_;
+  }
+  errors_.erase(errors_.begin(), errors_.lower_bound(before.value()));
+}
+
 }  // namespace openhpu::simulator

@@ -38,6 +38,8 @@ class Submissions {
   SharedClock TakeClock(Sequence s);
   // Forgets complete ones that the host could have known at `now`.
   void Trim(Picoseconds now);
+  // Forgets complete ones, and errors, with smaller numbers.
+  void Forget(Sequence before);
 
  private:
   struct Entry {

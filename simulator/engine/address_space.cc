@@ -155,6 +155,28 @@ absl::StatusOr<DeviceAddress> MachineMemory::MapHost(void* host, uint64_t bytes)
   return DeviceAddress(address);
 }
 
+absl::Status MachineMemory::MapHostAt(DeviceAddress address, void* host, uint64_t bytes) {
+  const uint64_t at = address.value();
+  if (host == nullptr || bytes == 0) {
+    return absl::InvalidArgumentError("a host mapping needs a pointer and at least one byte");
+  }
+  if (at < host_begin_ || at >= host_end_ || bytes > host_end_ - at) {
+    return absl::OutOfRangeError(
+        absl::StrFormat("0x%x is outside of 0x%x to 0x%x, where host memory is mapped", at,
+                        host_begin_, host_end_));
+  }
+  auto next = mappings_.lower_bound(at);
+  const bool overlaps =
+      (next != mappings_.end() && next->first - at < bytes) || FindMapping(at) != mappings_.end();
+  if (overlaps) {
+    return absl::AlreadyExistsError(absl::StrFormat("host memory is mapped at 0x%x already", at));
+  }
+  mappings_[at] = {static_cast<std::byte*>(host), bytes};
+  next_host_ =
+      std::max(next_host_, at / kHostPage * kHostPage + (bytes / kHostPage + 3) * kHostPage);
+  return absl::OkStatus();
+}
+
 absl::Status MachineMemory::UnmapHost(DeviceAddress address) {
   if (mappings_.erase(address.value()) == 0) {
     return absl::NotFoundError(

@@ -44,6 +44,9 @@ class MachineMemory final : public AddressSpace {
   // the caller's. UnmapHost: NotFound unless it is the address of a mapping.
   absl::StatusOr<DeviceAddress> MapHost(void* host, uint64_t bytes);
   absl::Status UnmapHost(DeviceAddress address);
+  // At this very address: AlreadyExists when something is mapped there, OutOfRange outside of the
+  // window. The address need not have the low bits of the pointer.
+  absl::Status MapHostAt(DeviceAddress address, void* host, uint64_t bytes);
 
  private:
   // The chip's own memory of one kind: contents, and the version of each page.

@@ -44,6 +44,12 @@ void SimulationContext::RunUntilIdleOrStopped() {
                     sc_core::SC_EXIT_ON_STARVATION);
 }
 
+void SimulationContext::RunUntilIdleOrStopped(Picoseconds until) {
+  if (until <= now()) return;
+  sc_core::sc_start(sc_core::sc_time::from_value((until - now()).value()),
+                    sc_core::SC_EXIT_ON_STARVATION);
+}
+
 void SimulationContext::RunUntil(Picoseconds until) {
   if (until <= now()) return;
   sc_core::sc_start(sc_core::sc_time::from_value((until - now()).value()), sc_core::SC_RUN_TO_TIME);

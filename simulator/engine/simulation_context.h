@@ -38,6 +38,8 @@ class SimulationContext {
   Picoseconds now() const;
   // Runs until nothing is left to happen or a process called StopRun().
   void RunUntilIdleOrStopped();
+  // The same, but not past `until`; idle, it stays at what happened last.
+  void RunUntilIdleOrStopped(Picoseconds until);
   // Runs what happens before `until`, and moves to it; earlier when a process called StopRun().
   void RunUntil(Picoseconds until);
   // Whether something will happen by itself.

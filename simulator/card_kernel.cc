@@ -1,0 +1,129 @@
+// What the emulated kernel asks of the card: waits that do not judge, and looks inside.
+#include <algorithm>
+#include <utility>
+
+#include "simulator/card.h"
+#include "simulator/card_call.h"
+
+namespace openhpu::simulator {
+namespace {
+
+using Door = SimulationContext::Door;
+
+}  // namespace
+
+void Card::LeaveWaitingToKernel() {
+  const Door door(context());
+  kernel_waits_ = true;
+}
+
+uint64_t Card::AddCommandMemory(absl::Span<std::byte> bytes) {
+  const Door door(context());
+  const Call call(*this, "CreateCommandMemory", timing().memory_ioctl);
+  const uint64_t handle = next_handle_++;
+  command_memories_[handle].bytes = bytes;
+  return handle;
+}
+
+absl::Status Card::MapHostAt(DeviceAddress address, void* host, uint64_t bytes) {
+  const Door door(context());
+  const Call call(*this, "MapHost", timing().memory_ioctl);
+  return machine_->environment().memory->MapHostAt(address, host, bytes);
+}
+
+Picoseconds Card::WhenComplete(Sequence sequence) const {
+  if (!submissions_.done(sequence) || !submissions_.error(sequence).ok()) return kNever;
+  return submissions_.ready(sequence);
+}
+
+Picoseconds Card::WhenComplete(absl::Span<const Sequence> sequences, hal::WaitFor what) const {
+  const bool all = what == hal::WaitFor::kAll;
+  Picoseconds when = all ? Picoseconds(0) : kNever;
+  for (const Sequence s : sequences) {
+    when = all ? std::max(when, WhenComplete(s)) : std::min(when, WhenComplete(s));
+  }
+  return when;
+}
+
+Card::Progress Card::WaitUntil(absl::Span<const Sequence> sequences, hal::WaitFor what,
+                               Picoseconds until, bool first) {
+  const Door door(context());
+  Call call(*this, "Wait", first ? timing().wait : Picoseconds(0));
+  if (!sequences.empty()) call.set_detail(sequences[0], 0);
+  until = std::max(until, host_);
+  Picoseconds when = WhenComplete(sequences, what);
+  while (when == kNever && !failed_ && context().now() < until) {
+    if (timed_) {
+      context().RunUntilIdleOrStopped(until);
+    } else {
+      context().RunUntilIdleOrStopped();
+    }
+    NoteFault();
+    when = WhenComplete(sequences, what);
+    if (!context().pending()) break;
+  }
+  Progress progress = Progress::kComplete;
+  if (when > until) {
+    const bool over = when != kNever || (!failed_ && context().now() >= until);
+    progress = over ? Progress::kDeadline : Progress::kIdle;
+  }
+  if (when != kNever || progress == Progress::kDeadline) {
+    host_ = std::max(host_, std::min(when, until));
+  }
+  Acquire(sequences);
+  return progress;
+}
+
+Card::Progress Card::Look(absl::Span<const Sequence> sequences, hal::WaitFor what) {
+  const Door door(context());
+  Call call(*this, "Poll", timing().poll);
+  if (!sequences.empty()) call.set_detail(sequences[0], 0);
+  CatchUp();
+  Acquire(sequences);
+  if (WhenComplete(sequences, what) <= host_) return Progress::kComplete;
+  return failed_ || !context().pending() ? Progress::kIdle : Progress::kDeadline;
+}
+
+Picoseconds Card::CompletionTime(Sequence sequence) {
+  const Door door(context());
+  return WhenComplete(sequence);
+}
+
+void Card::Forget(Sequence before) {
+  const Door door(context());
+  submissions_.Forget(before);
+}
+
+Picoseconds Card::host_time() {
+  const Door door(context());
+  return host_;
+}
+
+void Card::PassTime(Picoseconds until) {
+  const Door door(context());
+  host_ = std::max(host_, until);
+  CatchUp();
+}
+
+bool Card::pending() {
+  const Door door(context());
+  return !failed_ && context().pending();
+}
+
+bool Card::faulted() {
+  const Door door(context());
+  return failed_;
+}
+
+std::string Card::Describe() {
+  const Door door(context());
+  return failed_ ? failure_ : machine_->DescribeStuck();
+}
+
+std::byte* Card::Peek(DeviceAddress address, uint64_t bytes) {
+  const Door door(context());
+  const absl::StatusOr<std::byte*> host = machine_->environment().memory->Resolve(address, bytes);
+  return host.ok() ? *host : nullptr;
+}
+
+}  // namespace openhpu::simulator

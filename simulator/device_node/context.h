@@ -1,0 +1,36 @@
+// The compute context: what one open of the compute node has. It dies with the last descriptor.
+#ifndef SIMULATOR_DEVICE_NODE_CONTEXT_H_
+#define SIMULATOR_DEVICE_NODE_CONTEXT_H_
+
+#include <cstdint>
+#include <map>
+
+#include "simulator/device_node/command_buffers.h"
+#include "simulator/device_node/command_submissions.h"
+
+namespace openhpu::simulator {
+
+// Drops of submissions, by reason (hl_info_cs_counters).
+struct SubmissionCounters {
+  uint64_t out_of_memory = 0, parsing = 0, queue_full = 0, in_reset = 0, in_flight = 0,
+           validation = 0;
+};
+
+struct Context {
+  explicit Context(uint64_t max_in_flight) : submissions(max_in_flight) {}
+
+  CommandBuffers buffers;
+  std::map<uint64_t, uint64_t> mappings;  // device address of host memory -> bytes
+  CommandSubmissions submissions;
+  SubmissionCounters counters;
+  uint64_t dram_bytes = 0;  // as the program accounts for them
+  int event_fd = -1;        // the program's eventfd, duplicated
+  uint64_t events = 0;      // that it has not taken
+  bool switched = false;    // its first CS was there
+  bool debug_mode = false;
+  bool dead = false;  // a hard reset took it: close and open again
+};
+
+}  // namespace openhpu::simulator
+
+#endif  // SIMULATOR_DEVICE_NODE_CONTEXT_H_

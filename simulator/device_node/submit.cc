@@ -1,0 +1,207 @@
+// Command submissions.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/queue_ids.h"
+#include "simulator/device_node/node_impl.h"
+#include "simulator/device_node/user_memory.h"
+
+namespace openhpu::simulator {
+namespace {
+
+namespace abi = hal::abi::gaudi;
+
+constexpr Picoseconds kSecond{1000000000000};
+// How long a submission may take: of the device driver, recollected.
+constexpr uint64_t kGaudiTimeoutSeconds = 600;
+
+constexpr uint32_t kKinds = HL_CS_FLAGS_SIGNAL | HL_CS_FLAGS_WAIT | HL_CS_FLAGS_COLLECTIVE_WAIT |
+                            HL_CS_FLAGS_RESERVE_SIGNALS_ONLY | HL_CS_FLAGS_UNRESERVE_SIGNALS_ONLY |
+                            HL_CS_FLAGS_ENGINE_CORE_COMMAND;
+
+// Submissions on the same thread reuse their lists.
+struct Lists {
+  std::vector<hl_cs_chunk> chunks;
+  std::vector<hal::Chunk> jobs;
+};
+Lists& ListsOfThread() {
+  static thread_local Lists lists;
+  return lists;
+}
+
+}  // namespace
+
+int Node::RefuseSubmission(Context& context, const absl::Status& why) {
+  const std::string text(why.message());
+  switch (why.code()) {
+    case absl::StatusCode::kResourceExhausted: {
+      const bool queue = text.find("is full") != std::string::npos;
+      ++(queue ? total_.queue_full : total_.in_flight);
+      ++(queue ? context.counters.queue_full : context.counters.in_flight);
+      return -EAGAIN;
+    }
+    case absl::StatusCode::kPermissionDenied:
+      ++total_.parsing;
+      ++context.counters.parsing;
+      Log(absl::StrCat("submission refused (EPERM): ", text));
+      return -EPERM;
+    case absl::StatusCode::kOutOfRange:
+      ++total_.validation;
+      ++context.counters.validation;
+      Log(absl::StrCat("submission refused (EFAULT): ", text));
+      return -EFAULT;
+    default:
+      ++total_.validation;
+      ++context.counters.validation;
+      Log(absl::StrCat("submission refused (EINVAL): ", text));
+      return -EINVAL;
+  }
+}
+
+int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
+                  uint64_t* sequence) {
+  std::vector<hal::Chunk>& jobs = ListsOfThread().jobs;
+  jobs.clear();
+  bool external = false;
+  for (const hl_cs_chunk& chunk : chunks) {
+    hal::Chunk job;
+    job.queue = QueueId(chunk.queue_index);
+    job.bytes = chunk.cb_size;
+    job.commands = chunk.cb_handle;
+    if (abi::IsExternalQueue(chunk.queue_index)) {
+      external = true;
+      const CommandBuffer* const buffer = context.buffers.Find(chunk.cb_handle);
+      // The card knows no handle 0.
+      job.commands = buffer == nullptr ? 0 : buffer->card_handle;
+    }
+    jobs.push_back(job);
+  }
+  // Nothing would tell of the end of internal jobs. Parts of a staged submission are of any kind.
+  const bool staged = (in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION) != 0;
+  if (!external && !staged) {
+    return RefuseSubmission(context, absl::InvalidArgumentError("only jobs of internal queues"));
+  }
+  const bool first = (in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION_FIRST) != 0;
+  std::shared_ptr<Staged> group;
+  if (staged && first) {
+    group = std::make_shared<Staged>();
+  } else if (staged) {
+    const CommandSubmission* const head = in.seq == 0 || in.seq >= context.submissions.next()
+                                              ? nullptr
+                                              : context.submissions.Find(in.seq);
+    if (head == nullptr || head->staged == nullptr || head->staged->has_last) {
+      return RefuseSubmission(
+          context, absl::InvalidArgumentError(absl::StrCat(
+                       "submission ", in.seq, " is not the first of a staged one that goes on")));
+    }
+    group = head->staged;
+  }
+  CommandSubmission cs;
+  cs.timeout = Picoseconds(kSecond.value() * ((in.cs_flags & HL_CS_FLAGS_CUSTOM_TIMEOUT) != 0
+                                                  ? uint64_t{in.timeout}
+                                                  : kGaudiTimeoutSeconds));
+  cs.timestamp = (in.cs_flags & HL_CS_FLAGS_TIMESTAMP) != 0;
+  cs.skip_reset = (in.cs_flags & HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT) != 0;
+  const absl::StatusOr<Sequence> submitted = card_->Submit(jobs);
+  if (submitted.ok()) {
+    cs.card = *submitted;
+  } else if (!absl::IsFailedPrecondition(submitted.status())) {
+    return RefuseSubmission(context, submitted.status());
+  }
+  // On a card that an error has stopped, a submission is taken and never ends.
+  if (group != nullptr) {
+    group->cards.push_back(cs.card);
+    group->lost |= cs.card.value() == 0;
+    group->has_last = (in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION_LAST) != 0;
+    if (first) cs.staged = std::move(group);
+  }
+  cs.submitted = card_->host_time();
+  vain_looks_ = 0;
+  ++words().submissions;
+  *sequence = context.submissions.Add(cs);
+  if (const Sequence oldest = context.submissions.first_of_card(); oldest.value() != 0) {
+    card_->Forget(oldest);
+  }
+  StartPassingTime();
+  return 0;
+}
+
+int Node::SubmitChunks(Context& context, uint64_t chunks, uint32_t count, const hl_cs_in& in,
+                       uint64_t* sequence) {
+  if (count > HL_MAX_JOBS_PER_CS) {
+    return RefuseSubmission(context,
+                            absl::InvalidArgumentError(absl::StrCat(
+                                count, " chunks: a submission has at most ", HL_MAX_JOBS_PER_CS)));
+  }
+  std::vector<hl_cs_chunk>& list = ListsOfThread().chunks;
+  list.resize(count);
+  if (CopyFromUser(list.data(), chunks, count * sizeof(hl_cs_chunk)) != 0) {
+    ++total_.validation;
+    ++context.counters.validation;
+    return -EFAULT;
+  }
+  return Enqueue(context, list, in, sequence);
+}
+
+int Node::CsIoctl(File& file, hl_cs_args& args) {
+  Lock lock(mutex_);
+  Called();
+  Context& context = *file.context;
+  const hl_cs_in in = args.in;
+  std::memset(&args, 0, sizeof args);
+  args.out.seq = ~uint64_t{0};
+  if (const int error = Usable(file); error != 0) {
+    ++total_.in_reset;
+    ++context.counters.in_reset;
+    return error;
+  }
+  Note(context);
+  if (const int error = Usable(file); error != 0) return error;
+  const auto invalid = [&](const std::string& why) {
+    return RefuseSubmission(context, absl::InvalidArgumentError(why));
+  };
+  const uint32_t kind = in.cs_flags & kKinds;
+  if ((kind & (kind - 1)) != 0) return invalid("flags for more than one kind of submission");
+  if ((in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION) == 0 &&
+      (in.cs_flags & (HL_CS_FLAGS_STAGED_SUBMISSION_FIRST | HL_CS_FLAGS_STAGED_SUBMISSION_LAST)) !=
+          0) {
+    return invalid("first or last of a staged submission that is not staged");
+  }
+  if (kind != 0) {
+    if ((kind & (HL_CS_FLAGS_SIGNAL | HL_CS_FLAGS_WAIT)) != 0 && in.num_chunks_execute != 1) {
+      return invalid("a submission that signals or waits has one chunk");
+    }
+    return -EOPNOTSUPP;
+  }
+  if (in.num_chunks_execute == 0) return invalid("no chunks");
+  // What restores a context's state runs before its first submission, or when that is asked for.
+  const bool restores = !context.switched || (in.cs_flags & HL_CS_FLAGS_FORCE_RESTORE) != 0;
+  if (restores && in.num_chunks_restore != 0) {
+    uint64_t sequence = 0;
+    hl_cs_in restore = in;
+    restore.cs_flags &= HL_CS_FLAGS_CUSTOM_TIMEOUT;
+    if (const int error =
+            SubmitChunks(context, in.chunks_restore, in.num_chunks_restore, restore, &sequence);
+        error != 0) {
+      return error;
+    }
+    WaitForAny(context, {&sequence, 1}, ~uint64_t{0}, lock);
+    Picoseconds ready;
+    if (const int error = ResultOf(context, sequence, &ready); error != 0) return error;
+  }
+  context.switched = true;
+  uint64_t sequence = 0;
+  if (const int error =
+          SubmitChunks(context, in.chunks_execute, in.num_chunks_execute, in, &sequence);
+      error != 0) {
+    return error;
+  }
+  args.out.seq = sequence;
+  args.out.status = HL_CS_STATUS_SUCCESS;
+  return 0;
+}
+
+}  // namespace openhpu::simulator
