@@ -47,6 +47,9 @@ class Card final : public Simulator, private CompletionListener {
   void LeaveWaitingToKernel();
   // Command memory in the caller's bytes, which live until DestroyCommandMemory.
   uint64_t AddCommandMemory(absl::Span<std::byte> bytes);
+  // A submission of the kernel's own: commands for an external queue that are not checked, and may
+  // use the kernel's sync objects.
+  absl::StatusOr<Sequence> SubmitOwn(QueueId queue, absl::Span<const std::byte> commands);
   // MapHost at this very address: AlreadyExists when something is there, OutOfRange outside of what
   // mappings may use.
   absl::Status MapHostAt(DeviceAddress address, void* host, uint64_t bytes);
@@ -79,7 +82,7 @@ class Card final : public Simulator, private CompletionListener {
   struct Planned {
     Machine::Stream stream;
     absl::Span<const std::byte> memory;  // of an external queue
-    bool uses_engine = false;
+    bool uses_engine = false, kernel = false;
   };
 
   Card(const std::string& name, const Spec& spec);
@@ -88,6 +91,8 @@ class Card final : public Simulator, private CompletionListener {
 
   absl::Status PlanChunk(const hal::Chunk& chunk, Planned& planned);
   absl::Status CheckRoom(absl::Span<const hal::Chunk> chunks);
+  // Queues what planned_ holds, if there is room.
+  absl::StatusOr<Sequence> SubmitPlanned(absl::Span<const hal::Chunk> chunks, Call& call);
   void Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence);
 
   // Moves the machine to the host's time.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "hal/base/status_macros.h"
 #include "simulator/card.h"
 #include "simulator/card_call.h"
 
@@ -23,6 +24,21 @@ uint64_t Card::AddCommandMemory(absl::Span<std::byte> bytes) {
   const uint64_t handle = next_handle_++;
   command_memories_[handle].bytes = bytes;
   return handle;
+}
+
+absl::StatusOr<Sequence> Card::SubmitOwn(QueueId queue, absl::Span<const std::byte> commands) {
+  const Door door(context());
+  Call call(*this, "Submit", timing().submit + timing().submit_chunk);
+  RETURN_IF_ERROR(NeedsReset());
+  planned_.resize(1);
+  planned_[0] = Planned();
+  ASSIGN_OR_RETURN(planned_[0].stream, machine_->FindStream(queue.value()));
+  planned_[0].memory = commands;
+  planned_[0].kernel = true;
+  hal::Chunk chunk;
+  chunk.queue = queue;
+  chunk.bytes = static_cast<uint32_t>(commands.size());
+  return SubmitPlanned({&chunk, 1}, call);
 }
 
 absl::Status Card::MapHostAt(DeviceAddress address, void* host, uint64_t bytes) {

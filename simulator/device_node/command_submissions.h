@@ -26,6 +26,9 @@ struct CommandSubmission {
   std::shared_ptr<Staged> staged;  // of the first part
   Picoseconds submitted, timeout;
   bool timestamp = false, skip_reset = false;
+  // Of one that signals: the kernel's sync object, and the value that it brings it to; -1: none.
+  int signal_sob = -1;
+  uint32_t signal_value = 0;
   // What is known of its end: kPending until the host could have known, then 0 or a negative errno.
   static constexpr int kPending = 1;
   int result = kPending;

@@ -2,6 +2,7 @@
 #ifndef SIMULATOR_DEVICE_NODE_CONTEXT_H_
 #define SIMULATOR_DEVICE_NODE_CONTEXT_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 
@@ -16,12 +17,21 @@ struct SubmissionCounters {
            validation = 0;
 };
 
+// Sync objects that the kernel signals for an external queue: two, used in turn since a value has
+// 15 bits.
+inline constexpr int kSyncStreams = 8;
+struct SyncStream {
+  int which = 0;
+  uint32_t value = 0;
+};
+
 struct Context {
   explicit Context(uint64_t max_in_flight) : submissions(max_in_flight) {}
 
   CommandBuffers buffers;
   std::map<uint64_t, uint64_t> mappings;  // device address of host memory -> bytes
   CommandSubmissions submissions;
+  std::array<SyncStream, kSyncStreams> sync_streams;
   SubmissionCounters counters;
   uint64_t dram_bytes = 0;  // as the program accounts for them
   int event_fd = -1;        // the program's eventfd, duplicated

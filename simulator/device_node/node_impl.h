@@ -83,6 +83,14 @@ class Node final : public DeviceNode {
                    uint64_t* sequence);
   int Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
               uint64_t* sequence);
+  // A submission of the kernel's own: signal or wait (sync_streams.cc).
+  int SyncStreamIoctl(Context& context, const hl_cs_in& in, hl_cs_out& out);
+  int SubmitSignal(Context& context, uint32_t queue, const hl_cs_in& in, hl_cs_out& out);
+  int SubmitWait(Context& context, const hl_cs_chunk& chunk, const hl_cs_in& in, hl_cs_out& out);
+  int SubmitOwn(Context& context, uint32_t queue, absl::Span<const std::byte> commands,
+                const hl_cs_in& in, CommandSubmission cs, hl_cs_out& out);
+  // Notes one that the card took, or lost.
+  uint64_t Taken(Context& context, CommandSubmission cs, const hl_cs_in& in);
   int RefuseSubmission(Context& context, const absl::Status& why);
 
   int WaitIoctl(File& file, hl_wait_cs_args& args);

@@ -8,6 +8,8 @@
 #include <array>
 
 #include "gmock/gmock.h"
+#include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/qman.h"
 #include "simulator/device_node/node_testing.h"
 
 namespace openhpu::simulator {
@@ -290,6 +292,77 @@ TEST_F(NodeTest, AStagedSubmissionIsDoneWithItsLastPart) {
   EXPECT_EQ(file.Wait(first, kSecond, &out), 0);
   EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_COMPLETED));
   EXPECT_EQ(file.Submit(one, &part, staged, 0, first), -EINVAL);
+}
+
+TEST_F(NodeTest, OneQueueWaitsForTheSignalOfAnother) {
+  NodeFile file(node_.get(), folder_);
+  hl_cs_chunk chunk{};
+  const auto submit = [&](uint32_t flags, hl_cs_out* out) {
+    hl_cs_args args{};
+    args.in.chunks_execute = reinterpret_cast<uint64_t>(&chunk);
+    args.in.num_chunks_execute = 1;
+    args.in.cs_flags = flags;
+    const int error = file.Ioctl(HL_IOCTL_CS, &args);
+    *out = args.out;
+    return error;
+  };
+  uint64_t hangs = 0;
+  ASSERT_EQ(file.SubmitPackets(0, &hangs, Fence()), 0);
+  hl_cs_out signal, wait;
+  // Behind what hangs on its queue, and so does who waits for it.
+  chunk.queue_index = 0;
+  ASSERT_EQ(submit(HL_CS_FLAGS_SIGNAL, &signal), 0);
+  EXPECT_EQ(signal.sob_count_before_submission, 0);
+  const uint64_t signal_seq = signal.seq;
+  chunk.queue_index = 5;
+  chunk.signal_seq_arr = reinterpret_cast<uint64_t>(&signal_seq);
+  chunk.num_signal_seq_arr = 1;
+  ASSERT_EQ(submit(HL_CS_FLAGS_WAIT, &wait), 0);
+  hl_wait_cs_out out;
+  EXPECT_EQ(file.Wait(wait.seq, kSecond, &out), 0);
+  EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_BUSY));
+  // Somebody lets it go.
+  abi::PacketMsgLong go;
+  go.value = 1;
+  go.addr = abi::DmaQmanBase(0) + abi::qman::CpFenceRdata(0, 0);
+  uint64_t sequence = 0;
+  ASSERT_EQ(file.SubmitPackets(1, &sequence, go), 0);
+  EXPECT_EQ(file.Wait(wait.seq, kSecond, &out), 0);
+  EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_COMPLETED));
+  // What is done already is not waited for.
+  ASSERT_EQ(submit(HL_CS_FLAGS_WAIT, &wait), 0);
+  EXPECT_EQ(file.Wait(wait.seq, kSecond, &out), 0);
+  EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_COMPLETED));
+  // Not a signal; no external queue; none of that number.
+  const uint64_t bad = sequence;
+  chunk.signal_seq_arr = reinterpret_cast<uint64_t>(&bad);
+  EXPECT_EQ(submit(HL_CS_FLAGS_WAIT, &wait), -EINVAL);
+  chunk.queue_index = 9;
+  EXPECT_EQ(submit(HL_CS_FLAGS_SIGNAL, &signal), -EINVAL);
+  chunk.queue_index = 0;
+  EXPECT_EQ(submit(HL_CS_FLAGS_COLLECTIVE_WAIT, &signal), -EOPNOTSUPP);
+}
+
+TEST_F(NodeTest, SignalsGoOnWhenASyncObjectIsFull) {
+  NodeFile file(node_.get(), folder_);
+  hl_cs_chunk chunk{};
+  uint64_t last = 0;
+  for (int i = 0; i < 0x7FFF + 3; ++i) {
+    hl_cs_args args{};
+    args.in.chunks_execute = reinterpret_cast<uint64_t>(&chunk);
+    args.in.num_chunks_execute = 1;
+    args.in.cs_flags = HL_CS_FLAGS_SIGNAL;
+    ASSERT_EQ(file.Ioctl(HL_IOCTL_CS, &args), 0);
+    last = args.out.seq;
+    hl_wait_cs_out out;
+    if (i % 1000 == 0) {
+      ASSERT_EQ(file.Wait(last, kSecond, &out), 0);
+    }
+    ASSERT_EQ(args.out.sob_count_before_submission, i < 0x7FFF ? i : i - 0x7FFF);
+  }
+  hl_wait_cs_out out;
+  ASSERT_EQ(file.Wait(last, kSecond, &out), 0);
+  EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_COMPLETED));
 }
 
 TEST_F(NodeTest, WhatDoesNotEndIsTimedOutAndTheDeviceReset) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,7 @@ namespace abi = hal::abi::gaudi;
 constexpr Picoseconds kSecond{1000000000000};
 // How long a submission may take: of the device driver, recollected.
 constexpr uint64_t kGaudiTimeoutSeconds = 600;
+constexpr uint64_t kLongSeconds = uint64_t{1} << 22;  // 48 days: longer is without end
 
 constexpr uint32_t kKinds = HL_CS_FLAGS_SIGNAL | HL_CS_FLAGS_WAIT | HL_CS_FLAGS_COLLECTIVE_WAIT |
                             HL_CS_FLAGS_RESERVE_SIGNALS_ONLY | HL_CS_FLAGS_UNRESERVE_SIGNALS_ONLY |
@@ -100,11 +102,6 @@ int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const 
     group = head->staged;
   }
   CommandSubmission cs;
-  cs.timeout = Picoseconds(kSecond.value() * ((in.cs_flags & HL_CS_FLAGS_CUSTOM_TIMEOUT) != 0
-                                                  ? uint64_t{in.timeout}
-                                                  : kGaudiTimeoutSeconds));
-  cs.timestamp = (in.cs_flags & HL_CS_FLAGS_TIMESTAMP) != 0;
-  cs.skip_reset = (in.cs_flags & HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT) != 0;
   const absl::StatusOr<Sequence> submitted = card_->Submit(jobs);
   if (submitted.ok()) {
     cs.card = *submitted;
@@ -118,15 +115,25 @@ int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const 
     group->has_last = (in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION_LAST) != 0;
     if (first) cs.staged = std::move(group);
   }
+  *sequence = Taken(context, std::move(cs), in);
+  return 0;
+}
+
+uint64_t Node::Taken(Context& context, CommandSubmission cs, const hl_cs_in& in) {
+  const uint64_t seconds =
+      (in.cs_flags & HL_CS_FLAGS_CUSTOM_TIMEOUT) != 0 ? in.timeout : kGaudiTimeoutSeconds;
+  cs.timeout = Picoseconds(kSecond.value() * std::min(seconds, kLongSeconds));
+  cs.timestamp = (in.cs_flags & HL_CS_FLAGS_TIMESTAMP) != 0;
+  cs.skip_reset = (in.cs_flags & HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT) != 0;
   cs.submitted = card_->host_time();
   vain_looks_ = 0;
   ++words().submissions;
-  *sequence = context.submissions.Add(cs);
+  const uint64_t sequence = context.submissions.Add(cs);
   if (const Sequence oldest = context.submissions.first_of_card(); oldest.value() != 0) {
     card_->Forget(oldest);
   }
   StartPassingTime();
-  return 0;
+  return sequence;
 }
 
 int Node::SubmitChunks(Context& context, uint64_t chunks, uint32_t count, const hl_cs_in& in,
@@ -171,10 +178,7 @@ int Node::CsIoctl(File& file, hl_cs_args& args) {
     return invalid("first or last of a staged submission that is not staged");
   }
   if (kind != 0) {
-    if ((kind & (HL_CS_FLAGS_SIGNAL | HL_CS_FLAGS_WAIT)) != 0 && in.num_chunks_execute != 1) {
-      return invalid("a submission that signals or waits has one chunk");
-    }
-    return -EOPNOTSUPP;
+    return SyncStreamIoctl(context, in, args.out);
   }
   if (in.num_chunks_execute == 0) return invalid("no chunks");
   // What restores a context's state runs before its first submission, or when that is asked for.

@@ -156,6 +156,7 @@ bool CommandProcessor::StartJob() {
   origin_.submission = job_.submission;
   origin_.queue = qman_.config().name.c_str();
   origin_.lower = !upper();
+  origin_.kernel = job_.kernel;
   origin_.packet = 0;
   if (upper()) origin_.stream = static_cast<uint8_t>(index_);
   Picoseconds latency = environment_.timing.host_latency;

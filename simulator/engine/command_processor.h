@@ -34,6 +34,7 @@ struct Job {
   bool external = false;
   std::vector<std::byte> copy;  // an external queue's buffer, as the kernel driver copied it
   bool uses_engine = false;     // external: has a LIN_DMA, so completion waits for the engine
+  bool kernel = false;          // its commands are the kernel driver's own
   SharedClock clock;
 };
 

@@ -26,6 +26,7 @@ struct Origin {
   const char* queue = "";  // the engine's name; a literal or the queue manager's own
   uint8_t stream = 0;
   bool lower = false;   // in a body
+  bool kernel = false;  // the kernel driver's own commands
   uint32_t packet = 0;  // index in its command buffer
 };
 // "TPC3 stream 0 body packet 12 of submission 7".

@@ -42,7 +42,7 @@ const char* SyncManager::label() const {
 
 bool SyncManager::Allowed(const char* what, uint32_t index, uint32_t first, uint32_t count,
                           const Message& message) {
-  if (index >= first && index < count) return true;
+  if ((index >= first || message.origin.kernel) && index < count) return true;
   environment_.faults.Raise(
       hal::HealthEvent::Kind::kRazwi, message.origin,
       absl::StrCat(
