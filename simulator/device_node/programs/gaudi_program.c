@@ -1,0 +1,479 @@
+/* What a program does on a Gaudi with nothing but the kernel's header: open the card, map memory,
+ * copy to HBM and SRAM and back, pass a token between a DMA and a TPC queue by sync objects,
+ * multiply on the MME, and see a submission time out. It knows no file of this project: every
+ * number is the hardware's or the kernel's. Prints one line a step; the exit code counts failures.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <misc/habanalabs.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------- registers */
+#define SOB_E_N(i) (0x7FFC4F2000ull + 4 * (i))
+#define TPC0_QM 0x7FFCE08000ull
+#define DMA0_QM 0x7FFC508000ull
+#define DMA_QM(i) (0x7FFC508000ull + 0x20000 * (i))
+#define MME0_QM 0x7FFC068000ull /* south pair: queue MME_1 */
+#define MME2_QM 0x7FFC168000ull /* north pair: queue MME_0 */
+#define FENCE_RDATA(fence, stream) (0x308 + 0x14 * (fence) + 4 * (stream))
+#define MON_DATA_OFFSET 0x1000 /* from MON_PAY_ADDRL_0 */
+#define MON_ADDRH_OFFSET 0x800
+#define MON_ARM_OFFSET 0x1800
+#define MME_ARCH 0x8
+#define MME_CMD 0x280
+
+/* ---------------------------------------------------------------- packets */
+enum { WREG_32 = 1, WREG_BULK = 2, MSG_SHORT = 4, CP_DMA = 5, FENCE = 8, LIN_DMA = 9, NOP = 10 };
+#define EB (1u << 29)
+#define RB (1u << 30)
+#define MB (1u << 31)
+
+struct buffer {
+  uint32_t words[1024];
+  uint32_t count;
+};
+
+static void put(struct buffer* b, uint32_t word) {
+  if (b->count == sizeof b->words / 4) abort();
+  b->words[b->count++] = word;
+}
+static uint32_t op(uint32_t opcode) { return opcode << 24; }
+static void put_msg_short(struct buffer* b, uint32_t base, uint32_t offset, uint32_t value,
+                          uint32_t barriers) {
+  put(b, value);
+  put(b, op(MSG_SHORT) | barriers | base << 22 | offset);
+}
+static void put_sob_add(struct buffer* b, uint32_t sob, uint32_t value, uint32_t barriers) {
+  put_msg_short(b, 1, 4 * sob, 1u << 31 | value, barriers);
+}
+static void put_sob_set(struct buffer* b, uint32_t sob, uint32_t value) {
+  put_msg_short(b, 1, 4 * sob, value, 0);
+}
+static void put_fence(struct buffer* b, uint32_t id) {
+  put(b, 1u | 1u << 16 | id << 30);
+  put(b, op(FENCE));
+}
+/* Waits until the object is at least `value`, by a monitor that feeds fence 0 of this queue. */
+static void put_wait_sob(struct buffer* b, uint32_t monitor, uint32_t sob, uint32_t value,
+                         uint64_t qman, uint32_t stream) {
+  const uint64_t fence = qman + FENCE_RDATA(0, stream);
+  put_msg_short(b, 0, 4 * monitor, (uint32_t)fence, 0);
+  put_msg_short(b, 0, MON_ADDRH_OFFSET + 4 * monitor, (uint32_t)(fence >> 32), 0);
+  put_msg_short(b, 0, MON_DATA_OFFSET + 4 * monitor, 1, 0);
+  put_msg_short(b, 0, MON_ARM_OFFSET + 4 * monitor,
+                sob / 8 | (0xFFu & ~(1u << sob % 8)) << 8 | value << 17, MB);
+  put_fence(b, 0);
+}
+static void put_lin_dma(struct buffer* b, uint64_t from, uint64_t to, uint32_t bytes,
+                        uint32_t barriers) {
+  put(b, bytes);
+  put(b, op(LIN_DMA) | barriers | 1u << 3);
+  put(b, (uint32_t)from);
+  put(b, (uint32_t)(from >> 32));
+  put(b, (uint32_t)to);
+  put(b, (uint32_t)(to >> 32));
+}
+static void put_cp_dma(struct buffer* b, uint64_t body, uint32_t bytes) {
+  put(b, bytes);
+  put(b, op(CP_DMA));
+  put(b, (uint32_t)body);
+  put(b, (uint32_t)(body >> 32));
+}
+static void put_wreg(struct buffer* b, uint32_t offset, uint32_t value, uint32_t barriers) {
+  put(b, value);
+  put(b, op(WREG_32) | barriers | offset << 8);
+}
+
+/* ---------------------------------------------------------------- the card */
+static int fd = -1, failures;
+static struct hl_info_hw_ip_info ip;
+
+static void check(int good, const char* what) {
+  printf("%s %s\n", good ? "ok  " : "FAIL", what);
+  failures += !good;
+}
+static void must(int good, const char* what) {
+  if (good) return;
+  printf("FAIL %s: %s\n", what, strerror(errno));
+  exit(100);
+}
+
+static int open_card(void) {
+  char name[32];
+  for (int i = 0; i < 256; ++i) {
+    snprintf(name, sizeof name, "/dev/hl%d", i);
+    const int card = open(name, O_RDWR | O_CLOEXEC);
+    if (card >= 0) return card;
+  }
+  return -1;
+}
+static int info(uint32_t opcode, void* answer, uint32_t bytes) {
+  struct hl_info_args args;
+  memset(&args, 0, sizeof args);
+  args.op = opcode;
+  args.return_pointer = (uint64_t)(uintptr_t)answer;
+  args.return_size = bytes;
+  return ioctl(fd, HL_IOCTL_INFO, &args);
+}
+static uint64_t map_host(void* memory, uint64_t bytes) {
+  union hl_mem_args args;
+  memset(&args, 0, sizeof args);
+  args.in.op = HL_MEM_OP_MAP;
+  args.in.flags = HL_MEM_USERPTR;
+  args.in.map_host.host_virt_addr = (uint64_t)(uintptr_t)memory;
+  args.in.map_host.mem_size = bytes;
+  must(ioctl(fd, HL_IOCTL_MEMORY, &args) == 0, "MEMORY/MAP");
+  return args.out.device_virt_addr;
+}
+static uint64_t make_cb(const struct buffer* b) {
+  union hl_cb_args args;
+  memset(&args, 0, sizeof args);
+  args.in.op = HL_CB_OP_CREATE;
+  args.in.cb_size = 4 * b->count;
+  must(ioctl(fd, HL_IOCTL_CB, &args) == 0, "CB/CREATE");
+  const uint64_t handle = args.out.cb_handle;
+  void* const memory =
+      mmap(NULL, 4 * b->count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)handle);
+  must(memory != MAP_FAILED, "mmap of a command buffer");
+  memcpy(memory, b->words, 4 * b->count);
+  munmap(memory, 4 * b->count);
+  return handle;
+}
+static struct hl_cs_chunk external(uint32_t queue, const struct buffer* b) {
+  struct hl_cs_chunk chunk;
+  memset(&chunk, 0, sizeof chunk);
+  chunk.queue_index = queue;
+  chunk.cb_handle = make_cb(b);
+  chunk.cb_size = 4 * b->count;
+  return chunk;
+}
+static struct hl_cs_chunk internal(uint32_t queue, uint64_t address, uint32_t bytes) {
+  struct hl_cs_chunk chunk;
+  memset(&chunk, 0, sizeof chunk);
+  chunk.queue_index = queue;
+  chunk.cb_handle = address;
+  chunk.cb_size = bytes;
+  return chunk;
+}
+static int submit(struct hl_cs_chunk* chunks, uint32_t count, uint32_t flags, uint32_t timeout,
+                  uint64_t* sequence) {
+  union hl_cs_args args;
+  memset(&args, 0, sizeof args);
+  args.in.chunks_execute = (uint64_t)(uintptr_t)chunks;
+  args.in.num_chunks_execute = count;
+  args.in.cs_flags = flags;
+  args.in.timeout = timeout;
+  const int error = ioctl(fd, HL_IOCTL_CS, &args);
+  *sequence = args.out.seq;
+  return error;
+}
+static int wait_for(uint64_t sequence, uint64_t microseconds, uint32_t* status) {
+  union hl_wait_cs_args args;
+  memset(&args, 0, sizeof args);
+  args.in.seq = sequence;
+  args.in.timeout_us = microseconds;
+  const int error = ioctl(fd, HL_IOCTL_WAIT_CS, &args);
+  *status = args.out.status;
+  return error;
+}
+static void run(struct hl_cs_chunk* chunks, uint32_t count, const char* what) {
+  uint64_t sequence;
+  uint32_t status = 99;
+  must(submit(chunks, count, 0, 0, &sequence) == 0, what);
+  must(wait_for(sequence, 10000000, &status) == 0 && status == HL_WAIT_CS_STATUS_COMPLETED, what);
+}
+
+/* Host memory that the card reaches, and a copy by a host DMA. */
+static uint8_t* host;
+static uint64_t host_va;
+#define HOST_BYTES (8u << 20)
+static void copy(uint32_t queue, uint64_t from, uint64_t to, uint32_t bytes) {
+  struct buffer b = {{0}, 0};
+  put_lin_dma(&b, from, to, bytes, EB | MB);
+  struct hl_cs_chunk chunk = external(queue, &b);
+  run(&chunk, 1, "a copy");
+}
+static void upload(const void* from, uint64_t to, uint32_t bytes) {
+  memcpy(host, from, bytes);
+  copy(GAUDI_QUEUE_ID_DMA_0_0, host_va, to, bytes);
+}
+static void download(uint64_t from, void* to, uint32_t bytes) {
+  copy(GAUDI_QUEUE_ID_DMA_1_0, from, host_va, bytes);
+  memcpy(to, host, bytes);
+}
+
+/* ---------------------------------------------------------------- steps */
+static void copies(void) {
+  enum { BYTES = 100003 };
+  static uint8_t in[BYTES], out[BYTES];
+  for (int i = 0; i < BYTES; ++i) in[i] = (uint8_t)(i * 31 + (i >> 8));
+  const uint64_t hbm = ip.dram_base_address + 0x10000, sram = ip.sram_base_address + 0x1000;
+  upload(in, hbm, BYTES);
+  download(hbm, out, BYTES);
+  check(memcmp(in, out, BYTES) == 0, "host to HBM and back");
+  memset(out, 0, BYTES);
+  upload(in, sram, BYTES);
+  download(sram, out, BYTES);
+  check(memcmp(in, out, BYTES) == 0, "host to SRAM and back");
+
+  /* HBM to SRAM by an internal engine: its upper buffer runs a body that lies in HBM. */
+  const uint64_t body = ip.dram_base_address + 0x4000, upper = ip.dram_base_address + 0x5000;
+  struct buffer b = {{0}, 0}, u = {{0}, 0}, w = {{0}, 0};
+  put_lin_dma(&b, hbm, sram + 0x80000, BYTES, 0);
+  put_sob_add(&b, 40, 1, EB | MB);
+  upload(b.words, body, 4 * b.count);
+  put_cp_dma(&u, body, 4 * b.count);
+  upload(u.words, upper, 4 * u.count);
+  put_wait_sob(&w, 10, 40, 1, DMA0_QM, 1);
+  put_sob_set(&w, 40, 0);
+  struct hl_cs_chunk chunks[2] = {internal(GAUDI_QUEUE_ID_DMA_2_0, upper, 4 * u.count),
+                                  external(GAUDI_QUEUE_ID_DMA_0_1, &w)};
+  run(chunks, 2, "an internal copy");
+  memset(out, 0, BYTES);
+  download(sram + 0x80000, out, BYTES);
+  check(memcmp(in, out, BYTES) == 0, "HBM to SRAM by an internal DMA");
+}
+
+/* A DMA queue and a TPC queue pass a token to and fro; each hands on what it was handed. */
+static void ping_pong(void) {
+  enum { ROUNDS = 20, PING = 64, PONG = 72 };
+  const uint64_t tpc_at = ip.dram_base_address + 0x8000;
+  struct buffer tpc = {{0}, 0}, dma = {{0}, 0};
+  for (uint32_t i = 1; i <= ROUNDS; ++i) {
+    put_wait_sob(&tpc, 20, PING, i, TPC0_QM, 0);
+    put_sob_add(&tpc, PONG, 1, 0);
+    put_sob_add(&dma, PING, 1, 0);
+    put_wait_sob(&dma, 21, PONG, i, DMA0_QM, 2);
+  }
+  put_lin_dma(&dma, host_va + 4096, host_va, 64, EB);
+  put_sob_set(&dma, PING, 0);
+  put_sob_set(&dma, PONG, 0);
+  upload(tpc.words, tpc_at, 4 * tpc.count);
+  memset(host, 0, 64);
+  memset(host + 4096, 0x5A, 64);
+  struct hl_cs_chunk chunks[2] = {internal(GAUDI_QUEUE_ID_TPC_0_0, tpc_at, 4 * tpc.count),
+                                  external(GAUDI_QUEUE_ID_DMA_0_2, &dma)};
+  run(chunks, 2, "ping-pong");
+  check(host[0] == 0x5A && host[63] == 0x5A, "a token between a DMA and a TPC queue");
+}
+
+/* A 3x3 convolution, bf16 in, fp32 out, on all four arrays. Integer data: sums are exact. */
+enum { B = 2, H = 6, W = 7, C = 16, K = 200, R = 3, S = 3, M = 64 };
+static uint16_t bf16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  return (uint16_t)(bits >> 16);
+}
+struct tensor {
+  uint32_t valid[5];
+  int32_t loop_stride[5], roi[4], spatial_stride[4];
+  uint32_t spatial_size_minus_1;
+};
+static void put_tensor(uint32_t* descriptor, uint32_t at, const struct tensor* t) {
+  memcpy(&descriptor[(at - MME_ARCH) / 4], t, sizeof *t);
+}
+static void set(uint32_t* descriptor, uint32_t at, uint32_t value) {
+  descriptor[(at - MME_ARCH) / 4] = value;
+}
+static void mme_descriptor(uint32_t* d, int north, uint64_t x, uint64_t w, uint64_t y,
+                           uint32_t sob) {
+  memset(d, 0, 0x88 * 4);
+  const uint64_t address[3] = {x, w, y};
+  for (uint32_t i = 0; i < 3; ++i) {
+    set(d, 0x08 + 4 * i, (uint32_t)(address[i] >> 32));
+    set(d, 0x14 + 4 * i, (uint32_t)address[i]);
+  }
+  /* transS, advanceS, advanceO, taps accumulate, fp32 out, store, signal once. */
+  set(d, 0x20,
+      1u << 0 | 1u << 3 | 1u << 5 | 7u << 8 | 1u << 17 | 1u << 19 | 0x3Fu << 24 | 1u << 30);
+  set(d, 0x24, 0xC0000000);
+  set(d, 0x28, (S - 1) | (R - 1) << 8 | 0 << 16 | (uint32_t)((K + 4 * M - 1) / (4 * M) - 1) << 24);
+  /* dims of S, L, O that each loop moves */
+  set(d, 0x2C, (1 | 2 << 3 | 5 << 6) | (uint32_t)(2 | 3 << 3 | 5 << 6) << 16);
+  set(d, 0x30, (3 | 4 << 3 | 5 << 6) | (uint32_t)(5 | 0 << 3 | 0 << 6) << 16);
+  set(d, 0x34, (B * H * W + M - 1) / M - 1);
+  set(d, 0x38, 5 | 5 << 3 | 5 << 6);
+  const int32_t xs[5] = {1, C, C * W, C * W * H, C * W * H};
+  const int32_t ws[5] = {1, K, K * C, K * C * S, K * C * S * R};
+  const int32_t ys[5] = {1, K, K * W, K * W * H, K * W * H};
+  const struct tensor s = {{C, W * xs[1], H * xs[2], 1 * xs[3], B * xs[4]},
+                           {0, xs[1], xs[2], xs[3], 0},
+                           {C, W * xs[1], H * xs[2], 1 * xs[3]},
+                           {xs[1], xs[2], xs[3], xs[4]},
+                           M - 1};
+  const struct tensor l = {{K, C * ws[1], S * ws[2], R * ws[3], 1 * ws[4]},
+                           {4 * M, 0, ws[2], ws[3], ws[4]},
+                           {M, C * ws[1], ws[2], ws[3]},
+                           {ws[1], ws[2], ws[3], ws[4]},
+                           C - 1};
+  const struct tensor o = {{K, W * ys[1], H * ys[2], 1 * ys[3], B * ys[4]},
+                           {4 * M, 0, 0, 0, 0},
+                           {M, W * ys[1], H * ys[2], 1 * ys[3]},
+                           {ys[1], ys[2], ys[3], ys[4]},
+                           M - 1};
+  put_tensor(d, 0x3C, &s);
+  put_tensor(d, 0xAC, &l);
+  put_tensor(d, 0x140, &o);
+  set(d, 0x8C, (uint32_t)-xs[1]); /* padding of one on every side */
+  set(d, 0x90, (uint32_t)-xs[2]);
+  const uint32_t local = north ? 2 * M : 0;
+  set(d, 0xF8, local);
+  set(d, 0x11C, local + M);
+  set(d, 0x18C, local);
+  set(d, 0x1B0, local + M);
+  set(d, 0x1D4, 0xC000C000);
+  set(d, 0x1D8, 0x00020404);
+  set(d, 0x1DC, (uint32_t)SOB_E_N(sob));
+  set(d, 0x1E0, (uint32_t)SOB_E_N(sob + 1));
+  set(d, 0x1E4, (uint32_t)(SOB_E_N(sob) >> 32));
+  set(d, 0x1E8, 0x80000001);
+  set(d, 0x220, 0x10000);
+}
+
+static void convolution(void) {
+  static uint16_t x[B * H * W * C], w[R * S * C * K];
+  static float y[B * H * W * K], wanted[B * H * W * K];
+  for (int i = 0; i < B * H * W * C; ++i) x[i] = bf16((float)(i * 7 % 11 - 5));
+  for (int i = 0; i < R * S * C * K; ++i) w[i] = bf16((float)(i * 5 % 7 - 3));
+  for (int b = 0; b < B; ++b)
+    for (int h = 0; h < H; ++h)
+      for (int v = 0; v < W; ++v)
+        for (int k = 0; k < K; ++k) {
+          float sum = 0;
+          for (int r = 0; r < R; ++r)
+            for (int q = 0; q < S; ++q)
+              for (int c = 0; c < C; ++c) {
+                const int i = h + r - 1, j = v + q - 1;
+                if (i < 0 || i >= H || j < 0 || j >= W) continue;
+                const int at = ((b * H + i) * W + j) * C + c, tap = ((r * S + q) * C + c) * K + k;
+                sum += (float)(at * 7 % 11 - 5) * (float)(tap * 5 % 7 - 3);
+              }
+          wanted[((b * H + h) * W + v) * K + k] = sum;
+        }
+  const uint64_t base = ip.dram_base_address + 0x100000;
+  const uint64_t at_x = base, at_w = base + 0x10000, at_y = base + 0x100000;
+  const uint64_t bodies = base + 0x400000, uppers = base + 0x500000;
+  upload(x, at_x, sizeof x);
+  upload(w, at_w, sizeof w);
+  memset(y, 0xFF, sizeof y);
+  upload(y, at_y, sizeof y);
+  const uint32_t sob = 80;
+  struct hl_cs_chunk chunks[3];
+  for (int north = 0; north < 2; ++north) {
+    static uint32_t descriptor[0x88];
+    mme_descriptor(descriptor, north, at_x, at_w, at_y, sob + 2 * (uint32_t)north);
+    struct buffer b = {{0}, 0}, u = {{0}, 0};
+    put(&b, 0x88 / 2);
+    put(&b, op(WREG_BULK) | MME_ARCH << 8);
+    for (int i = 0; i < 0x88; ++i) put(&b, descriptor[i]);
+    put_wreg(&b, MME_CMD, 1, RB);
+    const uint64_t body = bodies + 0x1000 * (uint64_t)north,
+                   upper = uppers + 0x1000 * (uint64_t)north;
+    upload(b.words, body, 4 * b.count);
+    put_cp_dma(&u, body, 4 * b.count);
+    upload(u.words, upper, 4 * u.count);
+    chunks[north] =
+        internal(north ? GAUDI_QUEUE_ID_MME_0_0 : GAUDI_QUEUE_ID_MME_1_0, upper, 4 * u.count);
+  }
+  struct buffer wait = {{0}, 0};
+  for (uint32_t i = 0; i < 4; ++i) put_wait_sob(&wait, 30 + i, sob + i, 1, DMA_QM(1), 3);
+  for (uint32_t i = 0; i < 4; ++i) put_sob_set(&wait, sob + i, 0);
+  chunks[2] = external(GAUDI_QUEUE_ID_DMA_1_3, &wait);
+  run(chunks, 3, "a convolution");
+  download(at_y, y, sizeof y);
+  check(memcmp(y, wanted, sizeof y) == 0, "a convolution on both MMEs");
+}
+
+static void refusals(void) {
+  uint64_t sequence;
+  struct buffer b = {{0}, 0};
+  put(&b, 0);
+  put(&b, op(NOP));
+  struct hl_cs_chunk chunk = external(GAUDI_QUEUE_ID_DMA_0_0, &b);
+  chunk.queue_index = GAUDI_QUEUE_ID_CPU_PQ;
+  check(submit(&chunk, 1, 0, 0, &sequence) == -1 && errno == EINVAL, "the kernel's queue");
+  chunk.queue_index = GAUDI_QUEUE_ID_DMA_0_0;
+  chunk.cb_handle += 1 << 20;
+  check(submit(&chunk, 1, 0, 0, &sequence) == -1 && errno == EINVAL, "an unknown command buffer");
+  struct buffer stop = {{0}, 0};
+  put(&stop, 0);
+  put(&stop, op(11));
+  chunk = external(GAUDI_QUEUE_ID_DMA_0_0, &stop);
+  check(submit(&chunk, 1, 0, 0, &sequence) == -1 && errno == EPERM, "STOP in a user's buffer");
+  struct hl_cs_chunk two[2] = {external(GAUDI_QUEUE_ID_DMA_0_0, &b),
+                               internal(GAUDI_QUEUE_ID_TPC_3_0, 0x1000, 16)};
+  check(submit(two, 2, 0, 0, &sequence) == -1 && errno == EFAULT, "commands in the kernel's memory");
+  check(open_card() == -1, "the card is taken");
+}
+
+static void time_out(void) {
+  struct hl_info_args args;
+  memset(&args, 0, sizeof args);
+  args.op = HL_INFO_REGISTER_EVENTFD;
+  const int events = eventfd(0, EFD_CLOEXEC);
+  args.eventfd = (uint32_t)events;
+  must(ioctl(fd, HL_IOCTL_INFO, &args) == 0, "REGISTER_EVENTFD");
+  struct buffer b = {{0}, 0};
+  put_fence(&b, 1);
+  struct hl_cs_chunk chunk = external(GAUDI_QUEUE_ID_DMA_0_3, &b);
+  uint64_t sequence;
+  uint32_t status;
+  must(submit(&chunk, 1, HL_CS_FLAGS_CUSTOM_TIMEOUT, 3, &sequence) == 0, "what hangs");
+  check(wait_for(sequence, 100000, &status) == 0 && status == HL_WAIT_CS_STATUS_BUSY,
+        "it is busy for 100 ms");
+  check(wait_for(sequence, 10000000, &status) == -1 && errno == ETIMEDOUT, "it times out");
+  struct pollfd look = {events, POLLIN, 0};
+  check(poll(&look, 1, 0) == 1, "an event came");
+  uint64_t mask = 0;
+  info(HL_INFO_GET_EVENTS, &mask, sizeof mask);
+  check((mask & HL_NOTIFIER_EVENT_CS_TIMEOUT) != 0, "it is the timeout");
+  union hl_cb_args cb;
+  memset(&cb, 0, sizeof cb);
+  cb.in.op = HL_CB_OP_CREATE;
+  cb.in.cb_size = 64;
+  check(ioctl(fd, HL_IOCTL_CB, &cb) == -1 && errno == ENODEV, "the open is dead");
+  close(events);
+  close(fd);
+  fd = open_card();
+  check(fd >= 0, "the card opens again after the reset");
+}
+
+static int is_idle(void) {
+  struct hl_info_hw_idle idle;
+  memset(&idle, 0, sizeof idle);
+  must(info(HL_INFO_HW_IDLE, &idle, sizeof idle) == 0, "HW_IDLE");
+  return idle.is_idle == 1;
+}
+
+int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  fd = open_card();
+  must(fd >= 0, "opening /dev/hl0");
+  must(info(HL_INFO_HW_IP_INFO, &ip, sizeof ip) == 0, "HW_IP_INFO");
+  check(ip.device_id == 0x1000, "it is a Gaudi");
+  check(is_idle(), "it is idle");
+  host = mmap(NULL, HOST_BYTES, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  must(host != MAP_FAILED, "host memory");
+  host_va = map_host(host, HOST_BYTES);
+  copies();
+  ping_pong();
+  convolution();
+  refusals();
+  check(is_idle(), "it is idle again");
+  time_out();
+  host_va = map_host(host, HOST_BYTES);
+  copies();
+  close(fd);
+  printf("%d failures\n", failures);
+  return failures;
+}
