@@ -72,7 +72,12 @@ struct HealthEvent {
     kEcc,
     kHang,
     kReset,
-    kThrottle
+    kThrottle,
+    kTimeout,        // a submission took longer than the kernel lets it
+    kTpcAssert,      // a TPC kernel stopped itself
+    kEngineError,    // of an engine, of no kind above
+    kHardwareError,  // of the card
+    kUnavailable     // the device takes no work until a reset
   };
   Kind kind;
   std::string message;

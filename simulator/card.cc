@@ -7,8 +7,8 @@
 #include "hal/abi/gaudi/queue_ids.h"
 #include "hal/abi/gaudi/submission.h"
 #include "hal/base/status_macros.h"
+#include "hal/gaudi/command_check.h"
 #include "simulator/card_call.h"
-#include "simulator/command_check.h"
 
 // What the host asks of the card beside waiting, which is in card_wait.cc.
 
@@ -161,7 +161,8 @@ absl::Status Card::PlanChunk(const hal::Chunk& chunk, Planned& planned) {
         absl::StrCat(chunk.bytes, " bytes of commands, the command memory has ", bytes.size()));
   }
   planned.memory = bytes.subspan(0, chunk.bytes);
-  ASSIGN_OR_RETURN(const CommandCheck check, CheckExternalCommands(planned.memory));
+  ASSIGN_OR_RETURN(const hal::gaudi::CommandCheck check,
+                   hal::gaudi::CheckExternalCommands(planned.memory));
   planned.uses_engine = check.uses_engine;
   return absl::OkStatus();
 }

@@ -1,4 +1,4 @@
-#include "simulator/command_check.h"
+#include "hal/gaudi/command_check.h"
 
 #include <cstdint>
 #include <cstring>
@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/packets.h"
 
-namespace openhpu::simulator {
+namespace openhpu::hal::gaudi {
 
-namespace abi = hal::abi::gaudi;
+namespace abi = ::openhpu::hal::abi::gaudi;
 
 absl::StatusOr<CommandCheck> CheckExternalCommands(absl::Span<const std::byte> commands) {
   CommandCheck check;
@@ -58,4 +58,4 @@ absl::StatusOr<CommandCheck> CheckExternalCommands(absl::Span<const std::byte> c
   return check;
 }
 
-}  // namespace openhpu::simulator
+}  // namespace openhpu::hal::gaudi

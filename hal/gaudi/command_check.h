@@ -1,14 +1,15 @@
 // What the kernel driver does with a user's command buffer for an external queue before it copies
-// it: every packet is looked at.
-#ifndef SIMULATOR_COMMAND_CHECK_H_
-#define SIMULATOR_COMMAND_CHECK_H_
+// it: every packet is looked at. The model refuses by it; the driver over the kernel, which hears a
+// number only, explains by it.
+#ifndef HAL_GAUDI_COMMAND_CHECK_H_
+#define HAL_GAUDI_COMMAND_CHECK_H_
 
 #include <cstddef>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
-namespace openhpu::simulator {
+namespace openhpu::hal::gaudi {
 
 struct CommandCheck {
   bool uses_engine = false;  // has a LIN_DMA
@@ -18,6 +19,6 @@ struct CommandCheck {
 // unknown one or one that passes the end; the message names the packet.
 absl::StatusOr<CommandCheck> CheckExternalCommands(absl::Span<const std::byte> commands);
 
-}  // namespace openhpu::simulator
+}  // namespace openhpu::hal::gaudi
 
-#endif  // SIMULATOR_COMMAND_CHECK_H_
+#endif  // HAL_GAUDI_COMMAND_CHECK_H_

@@ -1,0 +1,333 @@
+#include "hal/habanalabs/driver.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/queue_ids.h"
+#include "hal/abi/gaudi/submission.h"
+#include "hal/base/status_macros.h"
+#include "hal/habanalabs/errors.h"
+#include "hal/habanalabs/opening.h"
+#include "hal/habanalabs/refusal.h"
+
+// Memory, submissions and events. Waiting is in driver_wait.cc, resetting in driver_reset.cc.
+
+namespace openhpu::hal::habanalabs {
+namespace {
+
+constexpr uint64_t kAlignment = 128;
+constexpr uint64_t kLargeAlignment = 8192;      // of what may hold a kernel's image
+constexpr uint32_t kEngineTextBytes = 1 << 20;  // the most that the kernel has
+
+absl::Status DestroyKernelBuffer(const Connection& connection, uint64_t kernel) {
+  hl_cb_args args = {};
+  args.in.op = HL_CB_OP_DESTROY;
+  args.in.cb_handle = kernel;
+  const int result = connection.CommandBuffer(&args);
+  return result < 0 ? ErrorStatus(-result, "destroying command memory") : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Driver>> Driver::Open(std::string_view text,
+                                                     std::unique_ptr<Syscalls> syscalls) {
+  ASSIGN_OR_RETURN(const Spec spec, ParseSpec(text));
+  ASSIGN_OR_RETURN(Connection connection, OpenCard(syscalls.get(), spec.card));
+  ASSIGN_OR_RETURN(DeviceInfo info, QueryDevice(connection));
+  info.driver = std::string(text);
+  ASSIGN_OR_RETURN(std::vector<SyncManagerInfo> managers, QuerySyncManagers(connection, info.chip));
+  return absl::WrapUnique(new Driver(std::move(syscalls), std::move(connection), std::move(info),
+                                     std::move(managers), spec.timeout_seconds));
+}
+
+Driver::Driver(std::unique_ptr<Syscalls> syscalls, Connection connection, DeviceInfo info,
+               std::vector<SyncManagerInfo> managers, uint32_t timeout_seconds)
+    : syscalls_(std::move(syscalls)),
+      info_(std::move(info)),
+      managers_(std::move(managers)),
+      timeout_seconds_(timeout_seconds),
+      connection_(std::move(connection)),
+      dram_("DRAM", info_.dram_user_base.value(), info_.dram_user_bytes),
+      sram_("SRAM", info_.sram_user_base.value(), info_.sram_user_bytes),
+      submissions_(info_.chip.qman().max_pending_cs().value()) {
+  health_.Attach(connection_);
+  // Without it, events are asked for each time.
+  connection_.RegisterEvents();
+}
+
+Driver::~Driver() {
+  MutexLock lock(&memory_mutex_);
+  // The mappings of command memory hold the node open; those of host memory go with it.
+  for (const CommandMemories::Entry* entry : command_memories_.All()) {
+    syscalls_->Unmap(entry->bytes.data(), entry->bytes.size());
+  }
+  connection_.Close();
+}
+
+absl::StatusOr<SyncManagerInfo> Driver::GetSyncManagerInfo(int manager) {
+  if (manager < 0 || static_cast<size_t>(manager) >= managers_.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("sync manager ", manager, ": there are ", managers_.size()));
+  }
+  return managers_[manager];
+}
+
+absl::StatusOr<DeviceAddress> Driver::Allocate(MemoryKind kind, uint64_t bytes) {
+  MutexLock lock(&heap_mutex_);
+  RangeAllocator& range = kind == MemoryKind::kDram ? dram_ : sram_;
+  // Whole lines, so that no two allocations share one.
+  const uint64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  ASSIGN_OR_RETURN(const uint64_t address,
+                   range.Allocate(std::max(bytes, rounded),
+                                  bytes >= kLargeAlignment ? kLargeAlignment : kAlignment));
+  return DeviceAddress(address);
+}
+
+absl::Status Driver::Free(DeviceAddress address) {
+  MutexLock lock(&heap_mutex_);
+  const bool is_sram = address >= info_.sram_user_base &&
+                       address.value() - info_.sram_user_base.value() < info_.sram_user_bytes;
+  return is_sram ? sram_.Free(address.value()) : dram_.Free(address.value());
+}
+
+absl::StatusOr<DeviceAddress> Driver::MapHost(void* host, uint64_t bytes) {
+  if (host == nullptr || bytes == 0) {
+    return absl::InvalidArgumentError("a host mapping needs a pointer and at least one byte");
+  }
+  const auto begin = reinterpret_cast<uintptr_t>(host);
+  if (begin + bytes < begin) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(bytes, " bytes of host memory pass the end of addresses"));
+  }
+  MutexLock lock(&memory_mutex_);
+  if (!connection_.is_open()) return NeedsReset();
+  hl_mem_args args = {};
+  args.in.op = HL_MEM_OP_MAP;
+  args.in.flags = HL_MEM_USERPTR;
+  args.in.map_host.host_virt_addr = begin;
+  args.in.map_host.mem_size = bytes;
+  if (const int result = connection_.Memory(&args); result < 0) {
+    return ErrorStatus(-result, absl::StrCat("mapping ", bytes, " bytes of host memory"));
+  }
+  const uint64_t address = args.out.device_virt_addr;
+  mappings_[address] = {host, bytes};
+  return DeviceAddress(address);
+}
+
+absl::Status Driver::UnmapHost(DeviceAddress address) {
+  MutexLock lock(&memory_mutex_);
+  const auto found = mappings_.find(address.value());
+  if (found == mappings_.end()) {
+    return absl::NotFoundError(
+        absl::StrCat("no host memory is mapped at device address 0x", absl::Hex(address.value())));
+  }
+  if (connection_.is_open()) {
+    hl_mem_args args = {};
+    args.in.op = HL_MEM_OP_UNMAP;
+    args.in.unmap.device_virt_addr = address.value();
+    if (const int result = connection_.Memory(&args); result < 0) {
+      return ErrorStatus(-result, absl::StrCat("unmapping the host memory at device address 0x",
+                                               absl::Hex(address.value())));
+    }
+  }
+  mappings_.erase(found);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> Driver::CreateKernelBuffer(uint64_t bytes) {
+  hl_cb_args args = {};
+  args.in.op = HL_CB_OP_CREATE;
+  args.in.cb_size = static_cast<uint32_t>(bytes);
+  if (const int result = connection_.CommandBuffer(&args); result < 0) {
+    return ErrorStatus(-result, absl::StrCat("creating command memory of ", bytes, " bytes"));
+  }
+  return args.out.cb_handle;
+}
+
+absl::StatusOr<CommandMemory> Driver::CreateCommandMemory(uint64_t bytes) {
+  if (bytes == 0 || bytes > abi::gaudi::kMaxCommandBufferBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("command memory of ", bytes, " bytes: 1 to ",
+                                                   abi::gaudi::kMaxCommandBufferBytes,
+                                                   " can be had"));
+  }
+  MutexLock lock(&memory_mutex_);
+  if (!connection_.is_open()) return NeedsReset();
+  ASSIGN_OR_RETURN(const uint64_t kernel, CreateKernelBuffer(bytes));
+  void* mapped = nullptr;
+  if (const int result = syscalls_->Map(nullptr, bytes, connection_.fd(), kernel, &mapped);
+      result < 0) {
+    DestroyKernelBuffer(connection_, kernel).IgnoreError();
+    return ErrorStatus(-result, absl::StrCat("mapping command memory of ", bytes, " bytes"));
+  }
+  CommandMemory memory;
+  memory.bytes = {static_cast<std::byte*>(mapped), static_cast<size_t>(bytes)};
+  absl::StatusOr<uint64_t> handle = command_memories_.Add(kernel, memory.bytes);
+  if (!handle.ok()) {
+    syscalls_->Unmap(mapped, bytes);
+    DestroyKernelBuffer(connection_, kernel).IgnoreError();
+    return handle.status();
+  }
+  memory.handle = *handle;
+  return memory;
+}
+
+absl::Status Driver::DestroyCommandMemory(uint64_t handle) {
+  MutexLock lock(&memory_mutex_);
+  CommandMemories::Entry* const entry = command_memories_.Find(handle);
+  if (entry == nullptr) {
+    return absl::NotFoundError(absl::StrCat("no command memory with handle ", handle));
+  }
+  const uint64_t kernel = entry->kernel.load();
+  const absl::Span<std::byte> bytes = entry->bytes;
+  command_memories_.Remove(entry);
+  const int unmapped = syscalls_->Unmap(bytes.data(), bytes.size());
+  if (connection_.is_open() && kernel != 0) {
+    RETURN_IF_ERROR(DestroyKernelBuffer(connection_, kernel));
+  }
+  if (unmapped < 0) return ErrorStatus(-unmapped, "unmapping command memory");
+  return absl::OkStatus();
+}
+
+absl::Status Driver::NeedsReset() {
+  MutexLock lock(&mutex_);
+  return absl::FailedPreconditionError(absl::StrCat("the device needs a reset: ", failure_));
+}
+
+void Driver::MarkFailed(const std::string& why) {
+  MutexLock lock(&mutex_);
+  if (!failed_.exchange(true)) failure_ = why;
+}
+
+std::string Driver::CollectEvents() {
+  const Health::News news = health_.Collect(connection_, [this](uint64_t kernel) {
+    MutexLock lock(&mutex_);
+    return submissions_.Find(kernel);
+  });
+  if (news.needs_reset) MarkFailed(news.text);
+  return news.text;
+}
+
+absl::StatusOr<Sequence> Driver::Submit(absl::Span<const Chunk> chunks) {
+  if (chunks.empty() || chunks.size() > kMaxChunks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(chunks.size(), " chunks: a submission has 1 to ", kMaxChunks));
+  }
+  Gate::Pass pass(gate_);
+  if (!pass) return absl::FailedPreconditionError("the device is being reset");
+  if (failed_.load(std::memory_order_relaxed)) return NeedsReset();
+
+  // What is not written below stays zero, as the kernel wants it.
+  thread_local std::array<hl_cs_chunk, kMaxChunks> jobs = {};
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const Chunk& chunk = chunks[i];
+    // A queue's number that does not fit is none there is.
+    jobs[i].queue_index =
+        static_cast<uint32_t>(std::min<uint64_t>(chunk.queue.value(), ~uint32_t{0}));
+    jobs[i].cb_handle = abi::gaudi::IsExternalQueue(jobs[i].queue_index)
+                            ? command_memories_.KernelHandle(chunk.commands)
+                            : chunk.commands;
+    jobs[i].cb_size = chunk.bytes;
+  }
+  hl_cs_args args = {};
+  args.in.chunks_execute = reinterpret_cast<uintptr_t>(jobs.data());
+  args.in.num_chunks_execute = static_cast<uint32_t>(chunks.size());
+  if (timeout_seconds_ != 0) {
+    args.in.cs_flags = HL_CS_FLAGS_CUSTOM_TIMEOUT;
+    args.in.timeout = timeout_seconds_;
+  }
+  if (const int result = connection_.Submit(&args); result < 0) {
+    if (absl::Status refused = Refused(-result); !refused.ok()) return refused;
+    pass.Leave();
+    return Explain(-result, chunks);
+  }
+  MutexLock lock(&mutex_);
+  return submissions_.Add(args.out.seq);
+}
+
+absl::Status Driver::Refused(int error) {
+  switch (error) {
+    case EAGAIN:  // tried again and again: short
+      return absl::ResourceExhaustedError(
+          "a queue is full, or as many submissions as may be are in flight (EAGAIN)");
+    case ENOMEM:
+      return absl::ResourceExhaustedError("the kernel has no memory for a submission (ENOMEM)");
+    case EBUSY:
+    case ENODEV: {
+      const std::string events = CollectEvents();
+      MarkFailed(absl::StrCat("the kernel takes no submissions (", ErrorName(error), ")",
+                              events.empty() ? "" : ": ", events));
+      return NeedsReset();
+    }
+    default:
+      return absl::OkStatus();
+  }
+}
+
+absl::Status Driver::Explain(int error, absl::Span<const Chunk> chunks) {
+  MutexLock lock(&memory_mutex_);
+  RefusalContext context;
+  context.info = &info_;
+  context.command_memory = [this](uint64_t handle) -> std::optional<absl::Span<const std::byte>> {
+    const CommandMemories::Entry* const entry = command_memories_.Find(handle);
+    if (entry == nullptr) return std::nullopt;
+    return entry->bytes;
+  };
+  context.is_mapped = [this](DeviceAddress address, uint64_t bytes) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    auto mapping = mappings_.upper_bound(address.value());
+    if (mapping == mappings_.begin()) return false;
+    --mapping;
+    const uint64_t offset = address.value() - mapping->first;
+    return offset <= mapping->second.bytes && bytes <= mapping->second.bytes - offset;
+  };
+  return ExplainRefusal(error, chunks, context);
+}
+
+std::vector<HealthEvent> Driver::TakeEvents() {
+  const Gate::Pass pass(gate_);
+  if (pass && connection_.is_open()) {
+    if (connection_.EventsAnnounced()) CollectEvents();
+    health_.CollectThrottling(connection_);
+  }
+  return health_.Take();
+}
+
+absl::StatusOr<Driver::Times> Driver::DeviceTime() {
+  const Gate::Pass pass(gate_);
+  if (!pass || !connection_.is_open()) return NeedsReset();
+  hl_info_time_sync answer;
+  if (const int result = connection_.Info(HL_INFO_TIME_SYNC, &answer); result < 0) {
+    return ErrorStatus(-result, "asking for the device's time");
+  }
+  return Times{answer.device_time, answer.host_time};
+}
+
+absl::StatusOr<Driver::Idleness> Driver::GetIdleness() {
+  const Gate::Pass pass(gate_);
+  if (!pass || !connection_.is_open()) return NeedsReset();
+  hl_info_hw_idle answer;
+  if (const int result = connection_.Info(HL_INFO_HW_IDLE, &answer); result < 0) {
+    return ErrorStatus(-result, "asking which engines are busy");
+  }
+  return Idleness{answer.is_idle != 0, answer.busy_engines_mask_ext[0] | answer.busy_engines_mask};
+}
+
+absl::StatusOr<std::string> Driver::EngineStatus() {
+  const Gate::Pass pass(gate_);
+  if (!pass || !connection_.is_open()) return NeedsReset();
+  std::string text(kEngineTextBytes, '\0');
+  uint32_t actual = 0;
+  if (const int result =
+          connection_.InfoBytes(HL_INFO_ENGINE_STATUS, text.data(), kEngineTextBytes, 0, &actual);
+      result < 0) {
+    return ErrorStatus(-result, "asking for the engines' status");
+  }
+  text.resize(std::min(actual, kEngineTextBytes));
+  return text;
+}
+
+}  // namespace openhpu::hal::habanalabs

@@ -1,0 +1,54 @@
+// The driver's submissions by its own numbers, which grow by one over resets and refusals, and the
+// kernel's number of each that may still be in flight; results that are known stay known.
+//
+// Threading: its owner locks.
+#ifndef HAL_HABANALABS_SUBMISSIONS_H_
+#define HAL_HABANALABS_SUBMISSIONS_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "hal/base/strong_int.h"
+
+namespace openhpu::hal::habanalabs {
+
+class Submissions {
+ public:
+  // `most` is how many the kernel has in flight at once, a power of two. What `most` later ones
+  // have followed is complete: the kernel takes no new one before.
+  explicit Submissions(uint64_t most);
+
+  // The next number, for what the kernel calls `kernel` (never 0). Allocates nothing.
+  Sequence Add(uint64_t kernel);
+  bool known(Sequence s) const { return s.value() >= 1 && s.value() <= last_; }
+
+  // Of a known one: its result, once that is known.
+  std::optional<absl::Status> result(Sequence s) const;
+  // The kernel's number of one without a result.
+  uint64_t kernel(Sequence s) const { return ring_[s.value() & mask_]; }
+  // The number that the kernel's has here; 0 if it has a result already.
+  Sequence Find(uint64_t kernel) const;
+
+  // The first result stands.
+  void Complete(Sequence s);
+  void Fail(Sequence s, const absl::Status& error);
+
+  // Those without a result, oldest first.
+  std::vector<Sequence> Open() const;
+
+ private:
+  bool IsOpen(Sequence s) const { return s.value() >= first_ && ring_[s.value() & mask_] != 0; }
+
+  uint64_t mask_;
+  // By number: the kernel's, or 0 when there is a result. Only from first_ to last_.
+  std::vector<uint64_t> ring_;
+  uint64_t first_ = 1, last_ = 0;
+  std::map<uint64_t, absl::Status> errors_;
+};
+
+}  // namespace openhpu::hal::habanalabs
+
+#endif  // HAL_HABANALABS_SUBMISSIONS_H_
