@@ -56,13 +56,27 @@ absl::StatusOr<std::unique_ptr<DeviceNode>> DeviceNode::Create(const Options& op
     return absl::UnimplementedError(absl::StrCat(
         options.card, ": there is no device node for the dialect ", spec.chip.dialect(), " yet"));
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<StatusPage> page,
-                   StatusPage::Open(absl::StrCat(options.directory, "/status")));
-  return std::make_unique<Node>(options, spec, std::move(page));
+  return std::make_unique<Node>(options, spec);
 }
 
-Node::Node(const Options& options, const Spec& spec, std::unique_ptr<StatusPage> page)
-    : options_(options), spec_(spec), page_(std::move(page)) {}
+Node::Node(const Options& options, const Spec& spec)
+    : options_(options),
+      spec_(spec),
+      own_page_(StatusPage::OfThisProcess()),
+      words_(&own_page_->words()) {}
+
+void Node::SharePage() {
+  std::call_once(page_once_, [this] {
+    absl::StatusOr<std::unique_ptr<StatusPage>> page =
+        StatusPage::Open(absl::StrCat(options_.directory, "/status"));
+    if (!page.ok()) {
+      Log(std::string(page.status().message()));
+      return;
+    }
+    page_ = *std::move(page);
+    words_ = &page_->words();
+  });
+}
 
 Node::~Node() {
   {
@@ -85,6 +99,7 @@ void Node::Log(const std::string& line) const {
 }
 
 int Node::Open(NodeKind kind, NodeApi api, int fd, std::shared_ptr<File>* file) {
+  SharePage();
   auto opened = std::make_shared<File>();
   opened->kind = kind;
   opened->api = api;

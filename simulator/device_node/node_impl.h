@@ -6,6 +6,7 @@
 #ifndef SIMULATOR_DEVICE_NODE_NODE_IMPL_H_
 #define SIMULATOR_DEVICE_NODE_NODE_IMPL_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -35,7 +36,7 @@ class DeviceNode::File {
 
 class Node final : public DeviceNode {
  public:
-  Node(const Options& options, const Spec& spec, std::unique_ptr<StatusPage> page);
+  Node(const Options& options, const Spec& spec);
   ~Node() override;
 
   int Open(NodeKind kind, NodeApi api, int fd, std::shared_ptr<File>* file) override;
@@ -60,7 +61,9 @@ class Node final : public DeviceNode {
   };
 
   const hal::Chip& chip() const { return spec_.chip; }
-  StatusPage::Words& words() { return page_->words(); }
+  StatusPage::Words& words() { return *words_; }
+  // From the first open on, so that a node may be made before its folder.
+  void SharePage();
   hl_device_status status() const;
   // 0, or why a context cannot work: -ENODEV after a hard reset.
   int Usable(const File& file) const;
@@ -119,7 +122,9 @@ class Node final : public DeviceNode {
 
   const Options options_;
   const Spec spec_;
-  const std::unique_ptr<StatusPage> page_;
+  std::once_flag page_once_;
+  std::unique_ptr<StatusPage> own_page_, page_;  // the second is shared with other processes
+  std::atomic<StatusPage::Words*> words_;
   std::mutex mutex_;
   std::condition_variable changed_;  // a call has come, or the node ends
   uint64_t calls_ = 0;

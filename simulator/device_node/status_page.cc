@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "hal/base/status_macros.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -34,6 +35,13 @@ absl::StatusOr<std::unique_ptr<StatusPage>> StatusPage::Open(const std::string& 
   const absl::Status error = page == MAP_FAILED ? fail() : absl::OkStatus();
   close(fd);
   if (!error.ok()) return error;
+  return std::unique_ptr<StatusPage>(new StatusPage(static_cast<Words*>(page)));
+}
+
+std::unique_ptr<StatusPage> StatusPage::OfThisProcess() {
+  void* const page =
+      mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  OPENHPU_CHECK(page != MAP_FAILED);
   return std::unique_ptr<StatusPage>(new StatusPage(static_cast<Words*>(page)));
 }
 

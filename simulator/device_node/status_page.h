@@ -30,6 +30,8 @@ class StatusPage {
 
   // Made with zeros if it is not there. Unavailable, with the path, when that cannot be.
   static absl::StatusOr<std::unique_ptr<StatusPage>> Open(const std::string& path);
+  // One that nobody else sees.
+  static std::unique_ptr<StatusPage> OfThisProcess();
   ~StatusPage();
   StatusPage(const StatusPage&) = delete;
   StatusPage& operator=(const StatusPage&) = delete;

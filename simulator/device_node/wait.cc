@@ -125,16 +125,23 @@ void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
       }
       Notify(context, event.kind == Kind::kPageFault ? uapi::kEventPageFault : uapi::kEventRazwi);
       break;
+    case Kind::kTpcAssert:
+      Notify(context, HL_NOTIFIER_EVENT_TPC_ASSERT);
+      break;
     case Kind::kHazard:
     case Kind::kHang:
+    case Kind::kEngineError:
       Notify(context, HL_NOTIFIER_EVENT_USER_ENGINE_ERR);
       break;
     case Kind::kEcc:
+    case Kind::kHardwareError:
       Notify(context, HL_NOTIFIER_EVENT_GENERAL_HW_ERR);
       break;
     case Kind::kDeadlock:
     case Kind::kReset:
     case Kind::kThrottle:
+    case Kind::kTimeout:
+    case Kind::kUnavailable:
       break;
   }
 }

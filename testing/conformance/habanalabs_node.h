@@ -1,0 +1,24 @@
+// The driver of a real card over an emulated node, and what it is exempt from because the kernel
+// knows less than the model, whatever card is behind it.
+#ifndef TESTING_CONFORMANCE_HABANALABS_NODE_H_
+#define TESTING_CONFORMANCE_HABANALABS_NODE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "hal/driver.h"
+#include "simulator/device_node/tree_paths.h"
+#include "testing/conformance/exemptions.h"
+
+namespace openhpu::conformance {
+
+// A card of its own for each call. `apis`: which nodes the machine has.
+absl::StatusOr<std::unique_ptr<hal::Driver>> OpenOverNode(const std::string& card, uint8_t apis);
+
+Exemptions KernelExemptions();
+
+}  // namespace openhpu::conformance
+
+#endif  // TESTING_CONFORMANCE_HABANALABS_NODE_H_
