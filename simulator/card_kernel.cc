@@ -70,7 +70,10 @@ Card::Progress Card::WaitUntil(absl::Span<const Sequence> sequences, hal::WaitFo
   Picoseconds when = WhenComplete(sequences, what);
   while (when == kNever && !failed_ && context().now() < until) {
     if (timed_) {
+      const Picoseconds before = context().now();
       context().RunUntilIdleOrStopped(until);
+      // What is next may lie behind `until`.
+      if (context().now() == before && context().pending()) context().RunUntil(until);
     } else {
       context().RunUntilIdleOrStopped();
     }
