@@ -38,6 +38,9 @@ void CommandProcessor::Reset() {
   fence_clocks_.fill(nullptr);
   message_bases_ = qman_.config().message_bases;
   predicates_ = 1;
+  errors_ = 0;
+  runs_ = starts_jobs_ = true;
+  taken_ = 0;
   last_message_ = Picoseconds(0);
   fetcher_.Reset();
 }
@@ -82,6 +85,8 @@ void CommandProcessor::AddFence(int fence, uint32_t value, const Message& messag
   constexpr uint32_t kCounterMax = (1u << 14) - 1;
   counters_[fence] += value;
   if (counters_[fence] > kCounterMax) {
+    counters_[fence] = kCounterMax;
+    errors_ |= abi::qman::CpErrors::CP_FENCE0_OVF_ERR::kMask << fence;
     environment_.faults.Raise(hal::HealthEvent::Kind::kUndefinedOpcode, message.origin,
                               absl::StrCat("counter of fence ", fence, " of ", qman_.config().name,
                                            " CP ", index_, " overflows"));
@@ -96,15 +101,26 @@ void CommandProcessor::SetMessageBase(int base, bool high, uint32_t value) {
   address = high ? (uint64_t{value} << 32) | (address & 0xFFFFFFFF) : (address >> 32 << 32) | value;
 }
 
+void CommandProcessor::Enable(bool runs, bool starts_jobs) {
+  const bool more = (runs && !runs_) || (starts_jobs && !starts_jobs_);
+  runs_ = runs;
+  starts_jobs_ = starts_jobs;
+  if (more) wake_.notify();
+}
+
 void CommandProcessor::Run() {
+  // What stops it comes from outside, between two activations.
+  if (!runs_) return;
   while (!environment_.faults.failed()) {
     // Time has passed while it waited.
     local_ = std::max(local_, Now());
     if (!active_ && !StartJob()) return;
     while (offset_ < job_.bytes) {
       if (!fetched_ && !Fetch()) return;
-      if (ExecutePacket() == Outcome::kWait) return;
+      const Outcome outcome = ExecutePacket();
+      if (outcome == Outcome::kWait) return;
       fetched_ = passed_barrier_ = false;
+      if (outcome == Outcome::kJumped) continue;
       offset_ += packet_bytes_;
       ++origin_.packet;
     }
@@ -115,6 +131,12 @@ void CommandProcessor::Run() {
 bool CommandProcessor::InStep() {
   if (local_ <= Now()) return true;
   NotifyAt(wake_, local_);
+  return false;
+}
+
+bool CommandProcessor::MessagesArrived() {
+  if (!abi::Ctl::MSG_BARRIER::Get(ctl_) || environment_.network->settled()) return true;
+  wake_.notify(sc_core::SC_ZERO_TIME);
   return false;
 }
 
@@ -135,13 +157,14 @@ void CommandProcessor::Unblocked() {
   blocked_ = Blocked::kNo;
 }
 
-bool CommandProcessor::Fail(hal::HealthEvent::Kind kind, const std::string& what) {
+bool CommandProcessor::Fail(hal::HealthEvent::Kind kind, const std::string& what, uint32_t error) {
+  errors_ |= error;
   environment_.faults.Raise(kind, origin_, what);
   return false;
 }
 
 bool CommandProcessor::StartJob() {
-  if (jobs_.empty()) return false;
+  if (jobs_.empty() || !starts_jobs_) return false;
   Job& next = jobs_.front();
   if (upper() && next.arrival > Now()) {
     NotifyAt(wake_, next.arrival);
@@ -150,6 +173,9 @@ bool CommandProcessor::StartJob() {
   job_ = std::move(next);
   jobs_.pop_front();
   active_ = true;
+  ++taken_;
+  stretches_.fill(Stretch());
+  repeated_ = 0;
   local_ = std::max(local_, job_.arrival);
   started_ = local_;
   offset_ = 0;
@@ -168,7 +194,8 @@ bool CommandProcessor::StartJob() {
     if (!host.ok()) {
       return Fail(hal::HealthEvent::Kind::kPageFault,
                   absl::StrCat("fetch of ", job_.bytes,
-                               " bytes of commands: ", std::string(host.status().message())));
+                               " bytes of commands: ", std::string(host.status().message())),
+                  abi::qman::CpErrors::CQF_RD_ERR::kMask);
     }
     buffer_ = *host;
     base_ = job_.address.value();
@@ -178,6 +205,7 @@ bool CommandProcessor::StartJob() {
                                         : environment_.timing.sram_latency;
     }
   }
+  fetch_latency_ = latency;
   if (environment_.timing.timed) fetcher_.Start(base_, job_.arrival, latency);
   if (environment_.hazards != nullptr) {
     environment_.Acquire(agent_, job_.clock);
@@ -265,8 +293,41 @@ bool CommandProcessor::Fetch() {
   return true;
 }
 
+size_t CommandProcessor::waiting() const {
+  size_t later = 0;  // jobs stand in order of arrival
+  while (later < jobs_.size() && jobs_[jobs_.size() - 1 - later].arrival > Now()) ++later;
+  return jobs_.size() - later;
+}
+
+uint64_t CommandProcessor::arrived() const { return taken_ + waiting(); }
+
+uint64_t CommandProcessor::current_packet() const {
+  uint64_t packet = 0;
+  if (active_ && job_.bytes - offset_ >= sizeof packet) {
+    std::memcpy(&packet, buffer_ + offset_, sizeof packet);
+  }
+  return packet;
+}
+
+uint32_t CommandProcessor::Status() const {
+  using Sts = abi::qman::CP_STS;
+  uint32_t status = Sts::MSG_INFLIGHT_CNT::Set(
+      0, std::min(environment_.network->CountFrom(origin_), Sts::MSG_INFLIGHT_CNT::kMax));
+  if (!active_) return status;
+  status = Sts::ERDY::Set(status, qman_.engine().idle() ? 1 : 0);
+  status = Sts::RRDY::Set(status, 1);
+  status = Sts::MRDY::Set(status, Sts::MSG_INFLIGHT_CNT::Get(status) == 0 ? 1 : 0);
+  status = Sts::SW_STOP::Set(status, runs_ ? 0 : 1);
+  if (blocked_ != Blocked::kFence) return status;
+  return Sts::FENCE_IN_PROGRESS::Set(Sts::FENCE_ID::Set(status, static_cast<uint32_t>(fence_)), 1);
+}
+
 std::string CommandProcessor::Stuck() const {
-  if (!active_) return jobs_.empty() ? "" : "has not started its next job";
+  if (!active_) {
+    if (jobs_.empty()) return "";
+    return runs_ && starts_jobs_ ? "has not started its next job" : "is stopped by GLBL_CFG";
+  }
+  if (!runs_) return "is stopped by GLBL_CFG";
   const std::string at =
       absl::StrCat("packet ", origin_.packet, " of submission ", origin_.submission);
   switch (blocked_) {

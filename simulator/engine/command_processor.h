@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "hal/abi/gaudi/packets.h"
+#include "hal/abi/gaudi/qman.h"
 #include "simulator/engine/environment.h"
 #include "simulator/engine/line_fetcher.h"
 #include "simulator/engine/message_network.h"
@@ -31,6 +32,7 @@ struct Job {
   Picoseconds arrival;
   DeviceAddress address;  // of an internal queue's buffer
   uint32_t bytes = 0;
+  uint32_t ctl = 0;  // of the queue entry, or CQ_CTL: how often REPEAT jumps back
   bool external = false;
   std::vector<std::byte> copy;  // an external queue's buffer, as the kernel driver copied it
   bool uses_engine = false;     // external: has a LIN_DMA, so completion waits for the engine
@@ -59,7 +61,22 @@ class CommandProcessor : public sc_core::sc_module {
   // A command of the engine has completed.
   void EngineProgressed();
   void SetMessageBase(int base, bool high, uint32_t value);
+  // Whether it runs packets, and whether it starts jobs.
+  void Enable(bool runs, bool starts_jobs);
   void Reset();
+
+  // For status registers.
+  bool active() const { return active_; }
+  const Job& job() const { return job_; }    // the active one
+  size_t waiting() const;                    // jobs that have arrived and are not active
+  uint64_t arrived() const;                  // jobs that ever arrived
+  uint64_t taken() const { return taken_; }  // jobs that were ever active
+  uint64_t current_packet() const;           // its first 8 bytes; 0 without one
+  uint32_t Status() const;                   // CP_STS
+  uint32_t fence_counter(int fence) const { return counters_[fence]; }
+  uint64_t message_base(int base) const { return message_bases_[base]; }
+  uint32_t errors() const { return errors_; }  // qman::StreamErrors
+  void ClearErrors(uint32_t which) { errors_ &= ~which; }
 
   // For people: "" when it has nothing to do.
   std::string Stuck() const;
@@ -72,7 +89,14 @@ class CommandProcessor : public sc_core::sc_module {
 
  private:
   enum class Blocked : uint8_t { kNo, kFence, kEngineBusy, kEngineFull, kArbiter, kBody };
-  enum class Outcome : uint8_t { kDone, kWait };  // kWait: the packet is tried again when woken
+  // kWait: the packet is tried again when woken. kJumped: the next one is at offset_.
+  enum class Outcome : uint8_t { kDone, kWait, kJumped };
+  // Between the REPEATs that start and end it.
+  struct Stretch {
+    bool open = false;
+    uint32_t offset = 0, packet = 0;  // of its first packet
+    uint32_t left = 0;                // jumps back
+  };
 
   void Run();
   bool StartJob();
@@ -84,14 +108,22 @@ class CommandProcessor : public sc_core::sc_module {
   bool WriteQman(uint32_t offset, uint32_t value);
   Outcome LinDma();
   Outcome Fence();
-  Outcome CpDma();
-  bool LoadAndExecute();
+  // Runs a body on the lower CP; done when it has ended.
+  Outcome StartBody(uint64_t address, uint32_t bytes);
+  Outcome ArbPoint();
+  Outcome Repeat();
+  Outcome LoadAndExecute();
   void PostMessage(uint64_t address, uint32_t value, uint32_t op);
   // Whether the simulation has caught up with this CP; if not, it is woken when it has.
   bool InStep();
+  // In step: whether what the packet's message barrier waits for is in memory, too; if not, it is
+  // woken when it is.
+  bool MessagesArrived();
   Outcome Block(Blocked why);
   void Unblocked();
-  bool Fail(hal::HealthEvent::Kind kind, const std::string& what);
+  // `error`: its bit of qman::StreamErrors.
+  bool Fail(hal::HealthEvent::Kind kind, const std::string& what,
+            uint32_t error = hal::abi::gaudi::qman::StreamErrors::CP_UNDEF_CMD_ERR::kMask);
   // The packet at offset_.
   template <typename Packet>
   Packet Read() const {
@@ -115,11 +147,13 @@ class CommandProcessor : public sc_core::sc_module {
   uint32_t offset_ = 0, packet_bytes_ = 0;
   bool fetched_ = false;  // the packet at offset_ has arrived and was paid for
   bool passed_barrier_ = false;
-  bool body_done_ = false;  // of the CP_DMA at offset_
+  bool body_done_ = false;            // of the packet at offset_, which started one
+  std::array<Stretch, 2> stretches_;  // inner, outer
+  uint64_t repeated_ = 0;             // packets that were jumped back over, in this job
   hal::abi::gaudi::Opcode opcode_ = hal::abi::gaudi::Opcode::kNop;
   uint32_t ctl_ = 0;
   Origin origin_;
-  Picoseconds local_, started_, last_message_;
+  Picoseconds local_, started_, last_message_, fetch_latency_;
   LineFetcher fetcher_;
 
   Blocked blocked_ = Blocked::kNo;
@@ -130,6 +164,9 @@ class CommandProcessor : public sc_core::sc_module {
   std::array<SharedClock, 4> fence_clocks_;
   std::array<uint64_t, 4> message_bases_{};
   uint32_t predicates_ = 1;  // bit 0 is always set
+  uint32_t errors_ = 0;
+  bool runs_ = true, starts_jobs_ = true;
+  uint64_t taken_ = 0;
 
   Picoseconds fence_wait_;
   uint64_t packets_ = 0;

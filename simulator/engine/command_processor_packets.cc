@@ -54,7 +54,7 @@ CommandProcessor::Outcome CommandProcessor::ExecutePacket() {
     case abi::Opcode::kNop:
       return Outcome::kDone;
     case abi::Opcode::kStop:
-      Fail(Kind::kUndefinedOpcode, "STOP");
+      Fail(Kind::kUndefinedOpcode, "STOP", abi::qman::CpErrors::CP_STOP_OP::kMask);
       return Outcome::kWait;
     case abi::Opcode::kWreg32: {
       const auto packet = Read<abi::PacketWreg32>();
@@ -84,15 +84,12 @@ CommandProcessor::Outcome CommandProcessor::ExecutePacket() {
       return Fence();
     case abi::Opcode::kLinDma:
       return LinDma();
-    case abi::Opcode::kCpDma:
-      return CpDma();
+    case abi::Opcode::kCpDma: {
+      const auto packet = Read<abi::PacketCpDma>();
+      return StartBody(packet.src_addr, packet.tsize);
+    }
     case abi::Opcode::kArbPoint:
-      if (upper()) {
-        if (!InStep()) return Outcome::kWait;
-        qman_.Release(index_, local_);
-      }
-      local_ += environment_.timing.arbitration;
-      return Outcome::kDone;
+      return ArbPoint();
     case abi::Opcode::kWait: {
       const auto packet = Read<abi::PacketWait>();
       const uint32_t cycles = abi::PacketWait::NUM_CYCLES_TO_WAIT::Get(packet.cfg);
@@ -106,17 +103,17 @@ CommandProcessor::Outcome CommandProcessor::ExecutePacket() {
       return Outcome::kDone;
     }
     case abi::Opcode::kLoadAndExe:
-      return LoadAndExecute() ? Outcome::kDone : Outcome::kWait;
+      return LoadAndExecute();
     case abi::Opcode::kRepeat:
-      // The count is in the queue entry, and the kernel driver writes 0: a stretch runs once.
-      return Outcome::kDone;
+      return Repeat();
   }
   return Outcome::kDone;
 }
 
 void CommandProcessor::PostMessage(uint64_t address, uint32_t value, uint32_t op) {
   if (op > static_cast<uint32_t>(abi::MessageOp::kTimestamp)) {
-    Fail(Kind::kUndefinedOpcode, absl::StrCat("message with unknown op ", op));
+    Fail(Kind::kUndefinedOpcode, absl::StrCat("message with unknown op ", op),
+         abi::qman::CpErrors::CP_MSG_WR_ERR::kMask);
     return;
   }
   Message message;
@@ -140,10 +137,15 @@ CommandProcessor::Outcome CommandProcessor::WriteRegisters(uint32_t offset, cons
     for (uint32_t i = 0; i < words; ++i) {
       if (!WriteQman(offset + 4 * i - abi::qman::kWregBase, values[i])) return Outcome::kWait;
     }
-    return Outcome::kDone;
+    // What CP_DMA does by itself.
+    constexpr uint32_t kStart = abi::qman::kWregBase + abi::qman::CQ_TSIZE::At(abi::qman::kLowerCp);
+    if (offset > kStart || end <= kStart) return Outcome::kDone;
+    return StartBody(qman_.lower_pointer(), values[(kStart - offset) / 4]);
   }
-  Fail(Kind::kRazwi, absl::StrCat("write to register offset 0x", absl::Hex(offset),
-                                  ", where there is no register"));
+  Fail(Kind::kRazwi,
+       absl::StrCat("write to register offset 0x", absl::Hex(offset),
+                    ", where there is no register"),
+       abi::qman::CpErrors::CP_WREG_ERR::kMask);
   return Outcome::kWait;
 }
 
@@ -161,6 +163,7 @@ CommandProcessor::Outcome CommandProcessor::WriteEngine(uint32_t offset, const u
   const bool launches = engine.Launches(offset, words);
   if (launches) {
     if (!InStep()) return Outcome::kWait;
+    if (!MessagesArrived()) return Outcome::kWait;
     if (!engine.accepts()) return Block(Blocked::kEngineFull);
     Unblocked();
   }
@@ -181,8 +184,16 @@ bool CommandProcessor::WriteQman(uint32_t offset, uint32_t value) {
     PostMessage(qman_.config().base + offset, value, 0);
     return true;
   }
-  return Fail(Kind::kRazwi, absl::StrCat("write to register offset 0x", absl::Hex(offset),
-                                         " of the queue manager, which is the kernel driver's"));
+  // CP_DMA goes through these, so they are open to whoever may use it (inferred).
+  if (offset >= abi::qman::CQ_PTR_LO::At(abi::qman::kLowerCp) &&
+      offset <= abi::qman::CQ_CTL::At(abi::qman::kLowerCp)) {
+    qman_.WriteLowerQueue(offset, value);
+    return true;
+  }
+  return Fail(Kind::kRazwi,
+              absl::StrCat("write to register offset 0x", absl::Hex(offset),
+                           " of the queue manager, which is the kernel driver's"),
+              abi::qman::CpErrors::CP_WREG_ERR::kMask);
 }
 
 CommandProcessor::Outcome CommandProcessor::Fence() {
@@ -199,8 +210,10 @@ CommandProcessor::Outcome CommandProcessor::Fence() {
   environment_.Acquire(agent_, fence_clocks_[fence_]);
   const uint32_t decrement = abi::PacketFence::DEC_VAL::Get(packet.cfg);
   if (decrement > counters_[fence_]) {
-    Fail(Kind::kUndefinedOpcode, absl::StrCat("counter of fence ", fence_, " underflows: ",
-                                              counters_[fence_], " - ", decrement));
+    Fail(Kind::kUndefinedOpcode,
+         absl::StrCat("counter of fence ", fence_, " underflows: ", counters_[fence_], " - ",
+                      decrement),
+         abi::qman::CpErrors::CP_FENCE0_UDF_ERR::kMask << fence_);
     return Outcome::kWait;
   }
   counters_[fence_] -= decrement;
@@ -228,6 +241,7 @@ CommandProcessor::Outcome CommandProcessor::LinDma() {
     local_ += environment_.timing.arbitration;
     if (!InStep()) return Outcome::kWait;
   }
+  if (!MessagesArrived()) return Outcome::kWait;
   Engine& engine = qman_.engine();
   if (!engine.accepts()) return Block(Blocked::kEngineFull);
   const uint64_t destination = abi::PacketLinDma::DST_ADDR::Get(packet.dst_addr_ctx_id_raw);
@@ -242,7 +256,7 @@ CommandProcessor::Outcome CommandProcessor::LinDma() {
   return Outcome::kDone;
 }
 
-CommandProcessor::Outcome CommandProcessor::CpDma() {
+CommandProcessor::Outcome CommandProcessor::StartBody(uint64_t address, uint32_t bytes) {
   if (!upper()) {
     Fail(Kind::kUndefinedOpcode, "CP_DMA in a body");
     return Outcome::kWait;
@@ -254,40 +268,100 @@ CommandProcessor::Outcome CommandProcessor::CpDma() {
   }
   if (blocked_ == Blocked::kBody) return Outcome::kWait;
   if (!InStep()) return Outcome::kWait;
+  if (!MessagesArrived()) return Outcome::kWait;
   bool changed = false;
   if (!qman_.Acquire(index_, &changed)) return Block(Blocked::kArbiter);
   Unblocked();
   if (changed) local_ += environment_.timing.arbitration;
-  const auto packet = Read<abi::PacketCpDma>();
   Job body;
   body.submission = job_.submission;
   body.arrival = local_;
-  body.address = DeviceAddress(packet.src_addr);
-  body.bytes = packet.tsize;
+  body.address = DeviceAddress(address);
+  body.bytes = bytes;
+  body.ctl = qman_.lower_ctl();
   body.clock = environment_.Release(agent_);
   qman_.cp(abi::qman::kLowerCp).RunBody(index_, std::move(body));
   return Block(Blocked::kBody);
 }
 
-bool CommandProcessor::LoadAndExecute() {
-  const auto packet = Read<abi::PacketLoadAndExe>();
-  const bool load = abi::PacketLoadAndExe::LOAD::Get(packet.cfg) != 0;
-  const bool scalars = abi::PacketLoadAndExe::DST::Get(packet.cfg) != 0;
-  if (!load || !scalars || abi::PacketLoadAndExe::EXE::Get(packet.cfg)) {
-    return Fail(Kind::kUndefinedOpcode,
-                "LOAD_AND_EXE that does anything but load predicates is not modelled");
+// A stretch runs once more than the count says: the kernel driver writes 0. Where a count counts is
+// the entry's own business (RepeatValid); that SORE 0 starts, that the end jumps behind the start
+// of the same O, and that both levels take the one count, is inferred.
+CommandProcessor::Outcome CommandProcessor::Repeat() {
+  constexpr uint64_t kMostRepeated = uint64_t{1} << 28;
+  const auto packet = Read<abi::PacketRepeat>();
+  const uint32_t count = abi::qman::PqEntry::RepeatValid::Get(job_.ctl) != 0
+                             ? abi::qman::CQ_CTL::RPT::Get(job_.ctl)
+                             : 0;
+  if (count == 0) return Outcome::kDone;
+  if (abi::PacketRepeat::JMP_PTR::Get(packet.cfg) != 0) {
+    Fail(Kind::kUndefinedOpcode, "REPEAT with a JMP_PTR is not modelled");
+    return Outcome::kWait;
   }
-  if (!InStep()) return false;
+  Stretch& stretch = stretches_[abi::PacketRepeat::O::Get(packet.cfg)];
+  if (abi::PacketRepeat::SORE::Get(packet.cfg) == 0) {
+    stretch = {true, offset_ + packet_bytes_, origin_.packet + 1, count};
+    return Outcome::kDone;
+  }
+  if (!stretch.open) {
+    Fail(Kind::kUndefinedOpcode, "REPEAT ends a stretch that was not started");
+    return Outcome::kWait;
+  }
+  if (stretch.left == 0) {
+    stretch.open = false;
+    return Outcome::kDone;
+  }
+  --stretch.left;
+  repeated_ += origin_.packet - stretch.packet + 1;
+  if (repeated_ > kMostRepeated) {
+    Fail(Kind::kHang, absl::StrCat("REPEAT runs more than ", kMostRepeated, " packets again"), 0);
+    return Outcome::kWait;
+  }
+  offset_ = stretch.offset;
+  origin_.packet = stretch.packet;
+  // What was fetched ahead is for the way on.
+  if (environment_.timing.timed) fetcher_.Start(base_ + offset_, local_, fetch_latency_);
+  return Outcome::kJumped;
+}
+
+CommandProcessor::Outcome CommandProcessor::ArbPoint() {
+  const auto packet = Read<abi::PacketArbPoint>();
+  if (upper() && !InStep()) return Outcome::kWait;
+  qman_.ArbPoint(origin_.stream, abi::PacketArbPoint::PRIORITY::Get(packet.cfg),
+                 abi::PacketArbPoint::RLS::Get(packet.cfg) != 0, upper(), local_);
+  local_ += environment_.timing.arbitration;
+  return Outcome::kDone;
+}
+
+CommandProcessor::Outcome CommandProcessor::LoadAndExecute() {
+  const auto packet = Read<abi::PacketLoadAndExe>();
+  if (abi::PacketLoadAndExe::EXE::Get(packet.cfg) != 0) {
+    Fail(Kind::kUndefinedOpcode,
+         absl::StrCat("LOAD_AND_EXE that executes (ETYPE ",
+                      abi::PacketLoadAndExe::ETYPE::Get(packet.cfg), ") is not modelled"));
+    return Outcome::kWait;
+  }
+  if (abi::PacketLoadAndExe::LOAD::Get(packet.cfg) == 0) return Outcome::kDone;
+  if (abi::PacketLoadAndExe::DST::Get(packet.cfg) == 0) {
+    Fail(Kind::kUndefinedOpcode,
+         "LOAD_AND_EXE that loads anything but predicates (DST 0) is not modelled");
+    return Outcome::kWait;
+  }
+  if (!InStep() || !MessagesArrived()) return Outcome::kWait;
   const DeviceAddress address(packet.src_addr);
   const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, address, sizeof predicates_);
-  if (!host.ok()) return Fail(Kind::kPageFault, std::string(host.status().message()));
+  if (!host.ok()) {
+    Fail(Kind::kPageFault, std::string(host.status().message()),
+         abi::qman::CpErrors::CP_RD_ERR::kMask);
+    return Outcome::kWait;
+  }
   std::memcpy(&predicates_, *host, sizeof predicates_);
   predicates_ |= 1;
   const Region region = *environment_.memory->RegionOf(address);
   local_ += region == Region::kDram   ? environment_.timing.dram_latency
             : region == Region::kSram ? environment_.timing.sram_latency
                                       : environment_.timing.host_latency;
-  return true;
+  return Outcome::kDone;
 }
 
 }  // namespace openhpu::simulator

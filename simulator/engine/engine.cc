@@ -21,6 +21,7 @@ constexpr Picoseconds kLongestCommand(uint64_t{3600} * 1000000000000);
 
 Engine::Engine(sc_core::sc_module_name name, Environment& environment, const Config& config)
     : sc_module(name), environment_(environment), config_(config) {
+  ResetRegisters(config_.block, registers_);
   SC_METHOD(Run);
   sensitive << wake_;
   dont_initialize();
@@ -30,15 +31,30 @@ void Engine::WriteRegisters(uint32_t offset, const uint32_t* values, uint32_t wo
                             const Origin& origin, const SharedClock& clock) {
   std::memcpy(&registers_[offset / 4], values, 4 * words);
   Written(offset, words);
-  if (!Launches(offset, words)) return;
-  if (config_.launch_bit && (reg(config_.launch_register) & 1) == 0) return;
-  OPENHPU_CHECK(accepts());
-  issued_.push_back({origin, clock});
-  Capture();
+  if (Launches(offset, words) && (!config_.launch_bit || (reg(config_.launch_register) & 1) != 0)) {
+    OPENHPU_CHECK(accepts());
+    issued_.push_back({origin, clock});
+    Capture();
+  } else if (phase_ != Phase::kIdle || issued_.empty()) {
+    return;  // else it may have been let go
+  }
   if (!environment_.timing.timed) {
-    if (BeginCommand()) EndCommand();
+    RunAtOnce();
   } else if (phase_ == Phase::kIdle) {
     wake_.notify();
+  }
+}
+
+uint32_t Engine::ReadRegister(uint32_t offset) const {
+  return IsEngineStatus(config_.block, offset)
+             ? EngineStatus(config_.block, offset, idle(), accepts())
+             : reg(offset);
+}
+
+void Engine::RunAtOnce() {
+  while (!issued_.empty() && !hangs_ && !HoldsEngine(config_.block, registers_)) {
+    if (!BeginCommand()) return;
+    EndCommand();
   }
 }
 
@@ -51,11 +67,12 @@ void Engine::Run() {
       NotifyAt(wake_, next_);
       return;
     }
+    if (hangs_) return;
     EndCommand();
     if (environment_.faults.failed()) return;
   }
   if (phase_ == Phase::kIdle) {
-    if (issued_.empty() || !BeginCommand()) return;
+    if (issued_.empty() || HoldsEngine(config_.block, registers_) || !BeginCommand()) return;
     phase_ = Phase::kLaunching;
     next_ = now + work_.launch;
   }
@@ -144,7 +161,8 @@ void Engine::Reset() {
   issued_.clear();
   phase_ = Phase::kIdle;
   flowing_ = false;
-  registers_.fill(0);
+  hangs_ = false;
+  ResetRegisters(config_.block, registers_);
   ResetCommands();
 }
 

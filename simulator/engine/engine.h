@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "simulator/engine/block_registers.h"
 #include "simulator/engine/environment.h"
 #include "simulator/engine/fabric.h"
 
@@ -31,7 +32,9 @@ class Engine : public sc_core::sc_module, public FlowOwner {
  public:
   SC_HAS_PROCESS(Engine);
   struct Config {
-    std::string name;    // "DMA2"
+    std::string name;  // "DMA2"
+    RegisterBlock block = RegisterBlock::kNone;
+    uint64_t base = 0;   // of its registers, as the device sees them
     uint32_t slots = 1;  // commands launched and not completed
     uint32_t launch_register = 0;
     bool launch_bit = true;  // only a value whose bit 0 is set launches
@@ -42,7 +45,7 @@ class Engine : public sc_core::sc_module, public FlowOwner {
     Picoseconds busy;
     uint64_t commands = 0, bytes_read = 0, bytes_written = 0;
   };
-  static constexpr uint32_t kRegisterBytes = 0x1000;
+  static constexpr uint32_t kRegisterBytes = kRegisterBlockBytes;
 
   Engine(sc_core::sc_module_name name, Environment& environment, const Config& config);
 
@@ -57,10 +60,15 @@ class Engine : public sc_core::sc_module, public FlowOwner {
   // Offsets are inside the block.
   void WriteRegisters(uint32_t offset, const uint32_t* values, uint32_t words, const Origin& origin,
                       const SharedClock& clock);
+  // A register as a read finds it: status is live.
+  uint32_t ReadRegister(uint32_t offset) const;
   bool accepts() const { return issued_.size() < config_.slots; }
   bool idle() const { return issued_.empty(); }
   // The command that runs or waits first; not idle().
   const Origin& current() const { return issued_.front().origin; }
+  // A fault: the next command to end never does, until Reset.
+  void Hang() { hangs_ = true; }
+  bool hangs() const { return hangs_; }
 
   void Reset();
   Statistics statistics() const;
@@ -99,7 +107,7 @@ class Engine : public sc_core::sc_module, public FlowOwner {
   uint32_t reg(uint32_t offset) const { return registers_[offset / 4]; }
   const uint32_t* registers(uint32_t offset) const { return &registers_[offset / 4]; }
 
-  std::array<uint32_t, kRegisterBytes / 4> registers_{};
+  RegisterValues registers_;
 
  private:
   struct Issue {
@@ -110,6 +118,8 @@ class Engine : public sc_core::sc_module, public FlowOwner {
 
   void FlowEnded() override;
   void Run();
+  // Begins and ends what waits, in functional mode.
+  void RunAtOnce();
   bool BeginCommand();
   void EndCommand();
 
@@ -123,6 +133,7 @@ class Engine : public sc_core::sc_module, public FlowOwner {
   Picoseconds began_, next_;  // when the command began; end of its present phase
   Picoseconds busy_since_;    // began_, or when statistics were reset since
   bool flowing_ = false;
+  bool hangs_ = false;
   Statistics statistics_;
   TrackId track_ = 0;
 };

@@ -22,7 +22,6 @@ namespace {
 namespace abi = hal::abi::gaudi;
 namespace sm = hal::abi::gaudi::sync_manager;
 
-constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kPicosecondsPerNanosecond = 1000;
 constexpr AgentId kAgentsPerUnit = 6;  // an engine and five CPs
 
@@ -69,8 +68,8 @@ Machine::~Machine() {
 
 void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
   chip_ = chip;
-  cfg_base_ = chip.address_map().cfg_base().value();
-  pages_.resize(chip.address_map().cfg_bytes().value() / kPageBytes);
+  registers_ =
+      RegisterMap(chip.address_map().cfg_base().value(), chip.address_map().cfg_bytes().value());
   network_ = std::make_unique<MessageNetwork>("messages", environment_,
                                               static_cast<MessageTarget&>(*this));
   fabric_ = std::make_unique<Fabric>("fabric", environment_, chip);
@@ -87,14 +86,19 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
     }
     sync_managers_.push_back(
         std::make_unique<SyncManager>(absl::StrCat("sync", i).c_str(), environment_, config));
-    MapPages(abi::SyncManagerObjsBase(static_cast<int>(i)), abi::kSyncManagerObjsBytes,
-             Block::kSyncManager, i);
+    const auto index = static_cast<uint16_t>(i);
+    registers_.Add(abi::SyncManagerGlblBase(index), abi::kBlockBytes, RegisterBlock::kSyncGlobal,
+                   index);
+    registers_.Add(abi::SyncManagerObjsBase(index), abi::kSyncManagerObjsBytes,
+                   RegisterBlock::kSyncObjects, index);
   }
   const auto agent = [this] { return static_cast<AgentId>(1 + kAgentsPerUnit * units_.size()); };
   const hal::Dma& dma = chip.dma();
   for (uint32_t i = 0; i < dma.count().value(); ++i) {
     Engine::Config config;
     config.name = absl::StrCat("DMA", i);
+    config.block = RegisterBlock::kDmaCore;
+    config.base = abi::DmaCoreBase(static_cast<int>(i));
     config.slots = static_cast<uint32_t>(dma.shadow_descriptors().value());
     config.launch_register = abi::dma_core::COMMIT::kOffset;
     config.launch_bit = false;
@@ -107,13 +111,15 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
                                     dma.transpose_bytes_per_cycle().value()),
         abi::DmaQmanBase(static_cast<int>(i)),
         external ? chip.qman().pq_entries_external().value() : chip.qman().pq_entries_dma().value(),
-        true, completions);
+        external, completions);
   }
   dmas_ = units_.size();
   const hal::Mme& mme = chip.mme();
   for (uint32_t i = 0; i < mme.count().value(); ++i) {
     Engine::Config config;
     config.name = absl::StrCat("MME", i);
+    config.block = RegisterBlock::kMme;
+    config.base = abi::MmeCtrlBase(abi::MmeMaster(static_cast<int>(i)));
     config.slots = static_cast<uint32_t>(mme.shadow_descriptors().value());
     config.launch_register = abi::mme::CMD::kOffset;
     config.agent = agent();
@@ -128,6 +134,8 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
   for (uint32_t i = 0; i < tpc.count().value(); ++i) {
     Engine::Config config;
     config.name = absl::StrCat("TPC", i);
+    config.block = RegisterBlock::kTpc;
+    config.base = abi::TpcCfgBase(static_cast<int>(i));
     config.slots = 2;  // the running box and the one latched behind it
     config.launch_register = abi::tpc::TPC_EXECUTE::kOffset;
     config.agent = agent();
@@ -136,15 +144,17 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
             abi::TpcQmanBase(static_cast<int>(i)), chip.qman().pq_entries_compute().value(), false,
             completions);
   }
+  AddIdleBlocks();
 }
 
 void Machine::AddUnit(std::unique_ptr<Engine> engine, uint64_t qman_base, uint64_t entries,
-                      bool linear_dma, CompletionListener& completions) {
+                      bool external, CompletionListener& completions) {
   QueueManager::Config config;
   config.name = engine->config().name;
   config.base = qman_base;
   config.entries = static_cast<uint32_t>(entries);
-  config.linear_dma = linear_dma;
+  config.external = external;
+  config.linear_dma = engine->config().block == RegisterBlock::kDmaCore;
   config.first_agent = engine->config().agent + 1;
   const auto bases = [&](int manager, uint64_t* monitors, uint64_t* sobs) {
     *monitors = abi::SyncManagerObjsBase(manager) + sm::MON_PAY_ADDRL::kOffset;
@@ -161,35 +171,39 @@ void Machine::AddUnit(std::unique_ptr<Engine> engine, uint64_t qman_base, uint64
   unit.queue = std::make_unique<QueueManager>(absl::StrCat(config.name, "_queues").c_str(),
                                               environment_, config, *engine, completions);
   unit.engine = std::move(engine);
-  MapPages(qman_base, abi::kBlockBytes, Block::kQueueManager, units_.size());
+  const auto index = static_cast<uint16_t>(units_.size());
+  registers_.Add(qman_base, abi::kBlockBytes, RegisterBlock::kQueueManager, index);
+  registers_.Add(unit.engine->config().base, abi::kBlockBytes, unit.engine->config().block, index);
   units_.push_back(std::move(unit));
 }
 
-void Machine::MapPages(uint64_t base, uint64_t bytes, Block block, size_t index) {
-  for (uint64_t at = base; at < base + bytes; at += kPageBytes) {
-    const uint64_t page = (at - cfg_base_) / kPageBytes;
-    OPENHPU_CHECK(at >= cfg_base_ && page < pages_.size());
-    pages_[page] = {block, static_cast<uint16_t>(index), base};
+void Machine::Deliver(const Message& message) {
+  if (registers_.Holds(message.address)) {
+    DeliverToRegister(message);
+  } else {
+    WriteMemory(message);
   }
 }
 
-void Machine::Deliver(const Message& message) {
-  if (message.address >= cfg_base_ && (message.address - cfg_base_) / kPageBytes < pages_.size()) {
-    const Page& page = pages_[(message.address - cfg_base_) / kPageBytes];
-    const uint32_t offset = static_cast<uint32_t>(message.address - page.base);
-    if (page.block == Block::kSyncManager) {
-      sync_managers_[page.index]->Write(offset, message);
-    } else if (page.block == Block::kQueueManager) {
-      units_[page.index].queue->Write(offset, message);
-    } else {
-      environment_.faults.Raise(
-          hal::HealthEvent::Kind::kRazwi, message.origin,
-          absl::StrCat("write to address 0x", absl::Hex(message.address),
-                       " of the configuration space, which is not the user's"));
-    }
+void Machine::DeliverToRegister(const Message& message) {
+  if (message.timestamp) {
+    // A register takes what fits.
+    Message time = message;
+    time.timestamp = false;
+    time.value = static_cast<uint32_t>(message.sent.value() / kPicosecondsPerNanosecond);
+    DeliverToRegister(time);
     return;
   }
-  WriteMemory(message);
+  const RegisterMap::Place place = registers_.Find(message.address);
+  if (place.block == RegisterBlock::kSyncObjects) {
+    sync_managers_[place.index]->Write(place.offset, message);
+  } else if (place.block == RegisterBlock::kQueueManager && place.index < units_.size()) {
+    units_[place.index].queue->Write(place.offset, message);
+  } else {
+    environment_.faults.Raise(hal::HealthEvent::Kind::kRazwi, message.origin,
+                              absl::StrCat("write to address 0x", absl::Hex(message.address),
+                                           " of the configuration space, which is not the user's"));
+  }
 }
 
 void Machine::WriteMemory(const Message& message) {
@@ -295,6 +309,7 @@ void Machine::Reset() {
     unit.engine->Reset();
     unit.queue->Reset();
   }
+  for (IdleBlock& idle : idle_blocks_) ResetRegisters(idle.block, idle.values);
   kernels_->Clear();
   if (environment_.hazards != nullptr) environment_.hazards->Clear();
   environment_.faults.Clear();

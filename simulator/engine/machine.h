@@ -18,6 +18,7 @@
 #include "simulator/engine/kernel_store.h"
 #include "simulator/engine/message_network.h"
 #include "simulator/engine/queue_manager.h"
+#include "simulator/engine/register_map.h"
 #include "simulator/engine/simulation_context.h"
 #include "simulator/engine/sync_manager.h"
 
@@ -52,6 +53,17 @@ class Machine : private MessageTarget {
 
   // Nothing runs, is queued, or is on its way.
   bool quiet() const;
+  // By unit: its engine works, or a job has arrived in its queues and not ended.
+  std::vector<bool> BusyEngines() const;
+
+  // A register of the configuration space, at its address on the device, as the kernel driver finds
+  // it now: what was written, or a reset value, and status live. NotFound where the chip has
+  // nothing, or nothing that this model knows.
+  absl::StatusOr<uint32_t> ReadRegister(uint64_t address) const;
+  // Writes it with the kernel driver's rights, and with what follows on a chip: sync objects set
+  // off monitors, commits launch. Status is not written. FailedPrecondition when a launch finds the
+  // engine full, Unimplemented for what queues are made of.
+  absl::Status WriteRegister(uint64_t address, uint32_t value);
   // Hazards on: forgets accesses that nothing to come can race with.
   void PruneHazards();
 
@@ -73,33 +85,34 @@ class Machine : private MessageTarget {
   static constexpr AgentId kHostAgent = 0;
 
  private:
-  enum class Block : uint8_t { kNone, kSyncManager, kQueueManager };
-  struct Page {
-    Block block = Block::kNone;
-    uint16_t index = 0;
-    uint64_t base = 0;
+  // Registers with nothing behind them in this model: the MMEs' slaves, NICs' queue managers.
+  struct IdleBlock {
+    RegisterBlock block = RegisterBlock::kNone;
+    RegisterValues values;
   };
 
   Machine() = default;
   void Build(const hal::Chip& chip, CompletionListener& completions);
-  void AddUnit(std::unique_ptr<Engine> engine, uint64_t qman_base, uint64_t entries,
-               bool linear_dma, CompletionListener& completions);
-  void MapPages(uint64_t base, uint64_t bytes, Block block, size_t index);
+  void AddUnit(std::unique_ptr<Engine> engine, uint64_t qman_base, uint64_t entries, bool external,
+               CompletionListener& completions);
+  void AddIdleBlocks();
+  absl::StatusOr<RegisterMap::Place> FindRegister(uint64_t address) const;
   void Deliver(const Message& message) override;
+  void DeliverToRegister(const Message& message);
   void WriteMemory(const Message& message);
   std::string DescribeFence(const QueueManager& queue, int cp, int fence) const;
 
   SimulationContext context_;
   hal::Chip chip_;
   Environment environment_;
-  uint64_t cfg_base_ = 0;
-  std::vector<Page> pages_;  // of the configuration space
+  RegisterMap registers_;  // of the configuration space
   std::unique_ptr<MessageNetwork> network_;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::unique_ptr<SyncManager>> sync_managers_;
   std::unique_ptr<KernelStore> kernels_;
   std::vector<EngineUnit> units_;
-  size_t dmas_ = 0, mmes_ = 0;  // units before the MMEs, and of MMEs
+  std::vector<IdleBlock> idle_blocks_;  // at indices behind the units'
+  size_t dmas_ = 0, mmes_ = 0;          // units before the MMEs, and of MMEs
 };
 
 }  // namespace openhpu::simulator

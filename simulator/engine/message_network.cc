@@ -44,6 +44,21 @@ void MessageNetwork::Clear() {
   monitors_in_a_row_ = 0;
 }
 
+bool MessageNetwork::settled() const {
+  return fifo_head_ == fifo_.size() && (timed_.empty() || timed_.front().message.at > Now());
+}
+
+uint32_t MessageNetwork::CountFrom(const Origin& origin) const {
+  const auto same = [&origin](const Message& message) {
+    return message.origin.queue == origin.queue && message.origin.lower == origin.lower &&
+           (origin.lower || message.origin.stream == origin.stream);
+  };
+  uint32_t found = 0;
+  for (const Entry& entry : timed_) found += same(entry.message) ? 1 : 0;
+  for (size_t i = fifo_head_; i < fifo_.size(); ++i) found += same(fifo_[i]) ? 1 : 0;
+  return found;
+}
+
 void MessageNetwork::Deliver(const Message& message) {
   monitors_in_a_row_ = message.from_monitor ? monitors_in_a_row_ + 1 : 0;
   if (monitors_in_a_row_ > kMonitorsInARow) {

@@ -16,7 +16,8 @@ struct Message {
   uint64_t address = 0;
   uint32_t value = 0;
   bool from_monitor = false;
-  bool timestamp = false;  // writes the device's time, 64 bits of nanoseconds, instead
+  bool timestamp = false;   // writes the device's time, nanoseconds, instead: 64 bits to memory
+  bool privileged = false;  // the kernel driver's own
   Origin origin;
   SharedClock clock;
 };
@@ -37,6 +38,10 @@ class MessageNetwork : public sc_core::sc_module {
   void Post(Message message);
   void Clear();
   bool idle() const { return count() == 0; }
+  // Whether all that is due by now has been delivered.
+  bool settled() const;
+  // How many messages of that stream, or body, are on their way. Slow: for status registers.
+  uint32_t CountFrom(const Origin& origin) const;
 
  private:
   struct Entry {

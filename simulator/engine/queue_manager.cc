@@ -19,6 +19,7 @@ QueueManager::QueueManager(sc_core::sc_module_name name, Environment& environmen
     cps_[i] = std::make_unique<CommandProcessor>(cp_name.c_str(), *this, i, config.first_agent + i);
   }
   engine.set_listener(this);
+  InitializeRegisters();
 }
 
 uint32_t QueueManager::Free(int stream) const {
@@ -55,15 +56,25 @@ bool QueueManager::Acquire(int stream, bool* changed) {
 void QueueManager::Release(int stream, Picoseconds at) {
   if (holder_ != stream) return;
   holder_ = -1;
+  int best = -1;
   for (int i = 1; i <= kStreams; ++i) {
     const int next = (stream + i) % kStreams;
-    if (!waiting_[next]) continue;
-    waiting_[next] = false;
-    holder_ = next;
-    last_holder_ = next;
-    cps_[next]->Granted(at + environment_.timing.arbitration);
-    return;
+    if (waiting_[next] && (best < 0 || priorities_[next] > priorities_[best])) best = next;
   }
+  if (best < 0) return;
+  waiting_[best] = false;
+  holder_ = best;
+  last_holder_ = best;
+  cps_[best]->Granted(at + environment_.timing.arbitration);
+}
+
+void QueueManager::ArbPoint(int stream, uint32_t priority, bool release, bool switch_point,
+                            Picoseconds at) {
+  priorities_[stream] = priority;
+  if (!switch_point) return;
+  bool others = release;
+  for (int i = 0; i < kStreams; ++i) others |= waiting_[i] && priorities_[i] >= priority;
+  if (others) Release(stream, at);
 }
 
 void QueueManager::EngineProgressed() {
@@ -73,7 +84,9 @@ void QueueManager::EngineProgressed() {
 void QueueManager::Reset() {
   holder_ = last_holder_ = -1;
   waiting_.fill(false);
+  priorities_.fill(0);
   for (auto& cp : cps_) cp->Reset();
+  InitializeRegisters();
 }
 
 }  // namespace openhpu::simulator

@@ -20,6 +20,13 @@ int IndexIn(uint32_t offset) {
   return static_cast<int>((offset - Register::kOffset) / 4);
 }
 
+// SM_SEC: which objects are the kernel driver's, a bit each; the vendor's block_sob_objs.
+constexpr uint32_t kSecurityOffset = 0x5800, kSecurityWords = 256;
+// Of the global block: the vendor's block_sob_glbl.
+constexpr uint32_t kSeiMaskOffset = 0x0, kSeiCauseOffset = 0x4;
+constexpr uint32_t kSeiUnaligned = 1 << 1;
+constexpr int kSeiLogLsb = 16;
+
 }  // namespace
 
 SyncManager::SyncManager(sc_core::sc_module_name name, Environment& environment,
@@ -33,6 +40,8 @@ void SyncManager::Reset() {
   clocks_.assign(environment_.hazards ? config_.sobs : 0, nullptr);
   monitors_.assign(config_.monitors, Monitor());
   armed_.assign(config_.sobs / sm::kSobsPerGroup + 1, {});
+  security_.assign(kSecurityWords, 0);
+  sei_mask_ = sei_cause_ = 0;
 }
 
 const char* SyncManager::label() const {
@@ -42,7 +51,8 @@ const char* SyncManager::label() const {
 
 bool SyncManager::Allowed(const char* what, uint32_t index, uint32_t first, uint32_t count,
                           const Message& message) {
-  if ((index >= first || message.origin.kernel) && index < count) return true;
+  const bool kernels = message.privileged || message.origin.kernel;
+  if ((index >= first || kernels) && index < count) return true;
   environment_.faults.Raise(
       hal::HealthEvent::Kind::kRazwi, message.origin,
       absl::StrCat(
@@ -71,6 +81,11 @@ void SyncManager::Write(uint32_t offset, const Message& message) {
     if (Monitor* m = monitor(i)) m->data = message.value;
   } else if (const int i = IndexIn<sm::MON_ARM>(offset); i >= 0) {
     if (monitor(i) != nullptr) Arm(i, message);
+  } else if (const int i = IndexIn<sm::MON_STATUS>(offset); i >= 0) {
+    if (monitor(i) != nullptr && sm::MON_STATUS::VALID::Get(message.value) == 0) Disarm(i);
+  } else if (message.privileged && offset % 4 == 0 && offset >= kSecurityOffset &&
+             offset < kSecurityOffset + 4 * kSecurityWords) {
+    security_[(offset - kSecurityOffset) / 4] = message.value;
   } else {
     environment_.faults.Raise(
         hal::HealthEvent::Kind::kRazwi, message.origin,
@@ -98,6 +113,47 @@ void SyncManager::WriteSob(uint32_t index, const Message& message) {
   }
 }
 
+uint32_t SyncManager::Read(uint32_t offset) const {
+  const auto in = [](int i, size_t count) { return i >= 0 && static_cast<size_t>(i) < count; };
+  if (const int i = IndexIn<sm::SOB_OBJ>(offset); in(i, values_.size())) return values_[i];
+  const size_t monitors = monitors_.size();
+  if (const int i = IndexIn<sm::MON_PAY_ADDRL>(offset); in(i, monitors)) {
+    return static_cast<uint32_t>(monitors_[i].address);
+  }
+  if (const int i = IndexIn<sm::MON_PAY_ADDRH>(offset); in(i, monitors)) {
+    return static_cast<uint32_t>(monitors_[i].address >> 32);
+  }
+  if (const int i = IndexIn<sm::MON_PAY_DATA>(offset); in(i, monitors)) return monitors_[i].data;
+  if (const int i = IndexIn<sm::MON_ARM>(offset); in(i, monitors)) return monitors_[i].arm;
+  if (const int i = IndexIn<sm::MON_STATUS>(offset); in(i, monitors)) {
+    if (!monitors_[i].armed) return 0;
+    return sm::MON_STATUS::PENDING::Set(sm::MON_STATUS::VALID::Set(0, 1), Missing(monitors_[i]));
+  }
+  if (offset >= kSecurityOffset && (offset - kSecurityOffset) / 4 < kSecurityWords) {
+    return security_[(offset - kSecurityOffset) / 4];
+  }
+  return 0;
+}
+
+uint32_t SyncManager::ReadGlobal(uint32_t offset) const {
+  return offset == kSeiMaskOffset ? sei_mask_ : offset == kSeiCauseOffset ? sei_cause_ : 0;
+}
+
+void SyncManager::WriteGlobal(uint32_t offset, uint32_t value) {
+  if (offset == kSeiMaskOffset) sei_mask_ = value;
+  if (offset == kSeiCauseOffset) sei_cause_ = value;
+}
+
+uint32_t SyncManager::Missing(const Monitor& monitor) const {
+  const uint16_t* const values = &values_[monitor.group * sm::kSobsPerGroup];
+  uint32_t missing = 0;
+  for (int i = 0; i < sm::kSobsPerGroup; ++i) {
+    if ((monitor.mask >> i) & 1) continue;
+    if (monitor.equal ? values[i] != monitor.value : values[i] < monitor.value) missing |= 1u << i;
+  }
+  return missing;
+}
+
 bool SyncManager::Satisfied(const Monitor& monitor) const {
   const uint16_t* const values = &values_[monitor.group * sm::kSobsPerGroup];
   for (int i = 0; i < sm::kSobsPerGroup; ++i) {
@@ -116,11 +172,9 @@ void SyncManager::Arm(uint32_t index, const Message& message) {
                      " has ", config_.sobs / sm::kSobsPerGroup));
     return;
   }
+  Disarm(index);
   Monitor& monitor = monitors_[index];
-  if (monitor.armed) {
-    std::vector<uint16_t>& armed = armed_[monitor.group];
-    armed.erase(std::remove(armed.begin(), armed.end(), index), armed.end());
-  }
+  monitor.arm = message.value;
   monitor.armed = true;
   monitor.group = static_cast<uint16_t>(group);
   monitor.mask = static_cast<uint8_t>(sm::MON_ARM::MASK::Get(message.value));
@@ -135,9 +189,25 @@ void SyncManager::Arm(uint32_t index, const Message& message) {
   }
 }
 
+void SyncManager::Disarm(uint32_t index) {
+  Monitor& monitor = monitors_[index];
+  if (!monitor.armed) return;
+  monitor.armed = false;
+  std::vector<uint16_t>& armed = armed_[monitor.group];
+  armed.erase(std::remove(armed.begin(), armed.end(), index), armed.end());
+}
+
 void SyncManager::Fire(uint32_t index) {
   Monitor& monitor = monitors_[index];
   monitor.armed = false;
+  if (monitor.address % sizeof(uint32_t) != 0) {
+    sei_cause_ = kSeiUnaligned | (index << kSeiLogLsb);
+    environment_.faults.Raise(
+        hal::HealthEvent::Kind::kRazwi, monitor.armed_by,
+        absl::StrCat("payload address 0x", absl::Hex(monitor.address), " of monitor ", index,
+                     " of ", label(), " is not aligned to 4 bytes"));
+    return;
+  }
   Message message;
   message.at = Now() + environment_.timing.message_latency;
   message.from_monitor = true;

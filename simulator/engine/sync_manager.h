@@ -1,6 +1,8 @@
 // One sync manager: sync objects (SOB) of 15 bits, and monitors that watch a group of eight of
 // them. Values change when a message arrives; a monitor whose condition holds, when it is armed or
-// later, writes its payload once and is disarmed. Arithmetic of adds is modulo 2^15.
+// later, writes its payload once and is disarmed; arming it again replaces what it waited for, and
+// a write of 0 to its status disarms it (recollected). A monitor that watches nothing (mask 0xFF)
+// fires when it is armed (inferred: all that it watches holds). Arithmetic of adds is modulo 2^15.
 #ifndef SIMULATOR_ENGINE_SYNC_MANAGER_H_
 #define SIMULATOR_ENGINE_SYNC_MANAGER_H_
 
@@ -25,6 +27,7 @@ class SyncManager : public sc_core::sc_module {
     bool armed = false, equal = false;
     uint8_t mask = 0xFF;  // a zero bit is watched
     uint16_t group = 0, value = 0;
+    uint32_t arm = 0;  // the word that was last written to MON_ARM
     uint64_t address = 0;
     uint32_t data = 0;
     Origin armed_by;
@@ -35,6 +38,10 @@ class SyncManager : public sc_core::sc_module {
 
   // A message to the block of objects, `offset` in it.
   void Write(uint32_t offset, const Message& message);
+  // A register of the block of objects, or of the global block; zero where there is none.
+  uint32_t Read(uint32_t offset) const;
+  uint32_t ReadGlobal(uint32_t offset) const;
+  void WriteGlobal(uint32_t offset, uint32_t value);
   void Reset();
 
   uint32_t sob(uint32_t index) const { return values_[index]; }
@@ -45,9 +52,12 @@ class SyncManager : public sc_core::sc_module {
   std::string DescribeMonitor(uint32_t index) const;
 
  private:
+  // The watched objects of its group that do not pass its test, a bit each.
+  uint32_t Missing(const Monitor& monitor) const;
   bool Satisfied(const Monitor& monitor) const;
   void WriteSob(uint32_t index, const Message& message);
   void Arm(uint32_t index, const Message& message);
+  void Disarm(uint32_t index);
   void Fire(uint32_t index);
   // Faults when the object is the kernel's or is not there.
   bool Allowed(const char* what, uint32_t index, uint32_t first, uint32_t count,
@@ -59,6 +69,8 @@ class SyncManager : public sc_core::sc_module {
   std::vector<SharedClock> clocks_;  // of each SOB; empty when hazards are off
   std::vector<Monitor> monitors_;
   std::vector<std::vector<uint16_t>> armed_;  // of each group, in order of arming
+  std::vector<uint32_t> security_;            // SM_SEC, which nothing here reads
+  uint32_t sei_mask_ = 0, sei_cause_ = 0;
 };
 
 }  // namespace openhpu::simulator
