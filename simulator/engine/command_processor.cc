@@ -23,6 +23,9 @@ CommandProcessor::CommandProcessor(sc_core::sc_module_name name, QueueManager& q
       index_(index),
       agent_(agent),
       fetcher_(environment_.timing.fetch_line_bytes, environment_.timing.fetch_lines) {
+  origin_.queue = qman_.config().name.c_str();
+  origin_.stream = static_cast<uint8_t>(upper() ? index_ : 0);
+  origin_.lower = !upper();
   SC_METHOD(Run);
   sensitive << wake_;
   dont_initialize();
@@ -180,11 +183,8 @@ bool CommandProcessor::StartJob() {
   started_ = local_;
   offset_ = 0;
   origin_.submission = job_.submission;
-  origin_.queue = qman_.config().name.c_str();
-  origin_.lower = !upper();
   origin_.kernel = job_.kernel;
   origin_.packet = 0;
-  if (upper()) origin_.stream = static_cast<uint8_t>(index_);
   Picoseconds latency = environment_.timing.host_latency;
   if (job_.external) {
     buffer_ = job_.copy.data();

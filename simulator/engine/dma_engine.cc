@@ -1,6 +1,7 @@
 #include "simulator/engine/dma_engine.h"
 
 #include "absl/strings/str_cat.h"
+#include "hal/abi/gaudi/dma_core.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::simulator {
@@ -9,7 +10,16 @@ DmaEngine::DmaEngine(sc_core::sc_module_name name, Environment& environment, con
                      uint64_t bytes_per_cycle, uint64_t transpose_bytes_per_cycle)
     : Engine(name, environment, config),
       bytes_per_cycle_(bytes_per_cycle),
-      transpose_bytes_per_cycle_(transpose_bytes_per_cycle) {}
+      transpose_bytes_per_cycle_(transpose_bytes_per_cycle) {
+  ResetCommands();
+}
+
+void DmaEngine::ResetCommands() {
+  commands_.clear();
+  // The kernel driver enables it.
+  namespace core = hal::abi::gaudi::dma_core;
+  registers_[core::CFG_0::kOffset / 4] = core::CFG_0::EN::Set(0, 1);
+}
 
 void DmaEngine::Capture() { commands_.push_back(ReadDmaTransfer(registers(0))); }
 

@@ -23,7 +23,7 @@ class DmaEngine final : public Engine {
   absl::Status Prepare(Work& work) override;
   absl::Status Execute() override;
   void Complete() override;
-  void ResetCommands() override { commands_.clear(); }
+  void ResetCommands() override;
   std::string Detail() const override;
 
   const uint64_t bytes_per_cycle_, transpose_bytes_per_cycle_;
