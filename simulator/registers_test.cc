@@ -97,6 +97,17 @@ TEST_P(RegistersTest, AreNotFoundWhereTheChipHasNothing) {
     EXPECT_THAT((*machine_).ReadRegister(address), StatusIs(absl::StatusCode::kNotFound));
     EXPECT_THAT((*machine_).WriteRegister(address, 1), StatusIs(absl::StatusCode::kNotFound));
   }
+  // Objects, as many as the chip has.
+  const auto sobs = static_cast<uint32_t>(machine_.chip().sync().sobs().value());
+  const auto monitors = static_cast<uint32_t>(machine_.chip().sync().monitors().value());
+  const uint64_t objects = abi::SyncManagerObjsBase(abi::kEastNorth);
+  machine_.Read(objects + sm::SOB_OBJ::At(sobs - 1));
+  machine_.Read(objects + sm::MON_STATUS::At(monitors - 1));
+  machine_.Read(objects + sm::MON_PAY_ADDRL::At(0));
+  const SimulationContext::Door door((*machine_).context());
+  EXPECT_EQ((*machine_).ReadRegister(objects + sm::SOB_OBJ::At(sobs)).ok(), sobs == sm::kNumSobs);
+  EXPECT_EQ((*machine_).ReadRegister(objects + sm::MON_ARM::At(monitors)).ok(),
+            monitors == sm::kNumMonitors);
 }
 
 TEST_P(RegistersTest, OfTheQueueManagerShowWhatTheKernelDriverSetUp) {

@@ -134,6 +134,8 @@ CommandProcessor::Outcome CommandProcessor::WriteRegisters(uint32_t offset, cons
   if (offset % 4 == 0 && end <= Engine::kRegisterBytes) return WriteEngine(offset, values, words);
   if (offset % 4 == 0 && offset >= abi::qman::kWregBase &&
       end <= abi::qman::kWregBase + abi::kBlockBytes) {
+    // What other processors read, they must not read too early.
+    if (!InStep()) return Outcome::kWait;
     for (uint32_t i = 0; i < words; ++i) {
       if (!WriteQman(offset + 4 * i - abi::qman::kWregBase, values[i])) return Outcome::kWait;
     }
@@ -173,16 +175,18 @@ CommandProcessor::Outcome CommandProcessor::WriteEngine(uint32_t offset, const u
 }
 
 bool CommandProcessor::WriteQman(uint32_t offset, uint32_t value) {
-  for (int base = 0; base < abi::qman::kNumMsgBases; ++base) {
-    const bool high = offset == abi::qman::CpMsgBaseAddrHi(base, index_);
-    if (!high && offset != abi::qman::CpMsgBaseAddrLo(base, index_)) continue;
-    SetMessageBase(base, high, value);
-    return true;
-  }
-  for (int fence = 0; fence < abi::qman::kNumFences; ++fence) {
-    if (offset != abi::qman::CpFenceRdata(fence, index_)) continue;
-    PostMessage(qman_.config().base + offset, value, 0);
-    return true;
+  for (int cp = 0; cp < abi::qman::kNumCps; ++cp) {
+    for (int i = 0; i < abi::qman::kNumMsgBases; ++i) {
+      const bool high = offset == abi::qman::CpMsgBaseAddrHi(i, cp);
+      if (!high && offset != abi::qman::CpMsgBaseAddrLo(i, cp)) continue;
+      qman_.cp(cp).SetMessageBase(i, high, value);
+      return true;
+    }
+    for (int i = 0; i < abi::qman::kNumFences; ++i) {
+      if (offset != abi::qman::CpFenceRdata(i, cp)) continue;
+      PostMessage(qman_.config().base + offset, value, 0);
+      return true;
+    }
   }
   // CP_DMA goes through these, so they are open to whoever may use it (inferred).
   if (offset >= abi::qman::CQ_PTR_LO::At(abi::qman::kLowerCp) &&

@@ -14,6 +14,9 @@ namespace core = hal::abi::gaudi::dma_core;
 
 uint64_t Wide(uint32_t low, uint32_t high) { return (uint64_t{high} << 32) | low; }
 
+// The transposing unit of Gaudi: rows of the source, and of the destination, in bytes.
+constexpr uint32_t kTransposeSourceBytes = 64, kTransposeDestinationBytes = 128;
+
 constexpr uint64_t kMostBytes = uint64_t{1} << 40;  // of one command: more than any memory
 
 // More than kMostBytes is kMostBytes + 1.
@@ -89,6 +92,13 @@ DmaTransfer ReadDmaTransfer(const uint32_t* registers) {
                             core::DST_BASE_HI::VAL::Get(reg(core::DST_BASE_HI::kOffset)));
   if (t.linear) {
     t.source.sizes[0] = t.destination.sizes[0] = reg(core::DST_TSIZE_0::kOffset);
+    if (!t.transpose || t.memset) return t;
+    const uint32_t asked = reg(core::TE_NUMROWS::kOffset);
+    const uint32_t rows = asked != 0 ? asked : kTransposeDestinationBytes / t.element_bytes;
+    const uint64_t matrix = uint64_t{kTransposeSourceBytes} * rows;
+    const auto matrices = static_cast<uint32_t>(t.source.sizes[0] / matrix);
+    t.source.sizes = {kTransposeSourceBytes, rows, matrices, 1, 1};
+    t.source.strides = {1, kTransposeSourceBytes, static_cast<uint32_t>(matrix), 0, 0};
     return t;
   }
   for (int d = 0; d < core::kNumDims; ++d) {
@@ -108,12 +118,23 @@ absl::Status DmaBoxes(const DmaTransfer& t, std::vector<AccessBox>& boxes) {
     return absl::InvalidArgumentError("DMA descriptor writes more than 2^40 bytes");
   }
   if (!t.memset) {
+    if (t.transpose && t.linear && TotalBytes(t.source) != bytes) {
+      return absl::InvalidArgumentError(absl::StrCat("linear DMA transpose of ", bytes,
+                                                     " bytes: must be of whole matrices of ",
+                                                     t.source.sizes[1], " rows of 64 bytes"));
+    }
     if (TotalBytes(t.source) != bytes) {
       return absl::InvalidArgumentError(
           absl::StrCat("DMA descriptor reads ", TotalBytes(t.source), " bytes and writes ", bytes));
     }
-    if (t.transpose && (t.linear || t.source.sizes[0] % t.element_bytes != 0)) {
-      return absl::InvalidArgumentError("DMA transpose needs two dims, and rows of whole elements");
+    if (t.transpose && t.source.sizes[0] % t.element_bytes != 0) {
+      return absl::InvalidArgumentError("DMA transpose needs rows of whole elements");
+    }
+    if (t.transpose && t.linear &&
+        t.source.sizes[1] > kTransposeDestinationBytes / t.element_bytes) {
+      return absl::InvalidArgumentError(absl::StrCat("linear DMA transpose of ", t.source.sizes[1],
+                                                     " rows: at most ", kTransposeDestinationBytes,
+                                                     " bytes of elements"));
     }
     boxes.push_back(Box(t.source, false));
   }

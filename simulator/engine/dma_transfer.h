@@ -2,8 +2,16 @@
 //
 // Source and destination are boxes of up to five dims: dim 0 is dense, a size in bytes; dims 1 to 4
 // have a size and a stride in bytes. Bytes are read in the order of the source's dims, innermost
-// first, and written in the order of the destination's; the totals must be equal. A transpose reads
-// its elements with dims 0 and 1 exchanged. A memset writes a 64-bit value over and over.
+// first, and written in the order of the destination's; the totals must be equal. A memset writes a
+// 64-bit value over and over.
+//
+// A transpose reads its elements with dims 0 and 1 exchanged, whatever their sizes. A linear one is
+// of matrices that fill the transposing unit, one behind the other: rows of 64 bytes, TE_NUMROWS of
+// them (0: as many as make 128 bytes, which is also the most); each leaves as 64 / element rows of
+// TE_NUMROWS elements. (Inferred from the unit's two sizes and the register's name.)
+//
+// Runs of dim 0 are moved in order, each as if it were read before it is written: that is what
+// comes of a source and a destination that overlap, where a chip promises nothing.
 #ifndef SIMULATOR_ENGINE_DMA_TRANSFER_H_
 #define SIMULATOR_ENGINE_DMA_TRANSFER_H_
 

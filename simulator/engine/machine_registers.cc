@@ -38,7 +38,10 @@ void Machine::AddIdleBlocks() {
 absl::StatusOr<RegisterMap::Place> Machine::FindRegister(uint64_t address) const {
   const RegisterMap::Place place =
       registers_.Holds(address) ? registers_.Find(address) : RegisterMap::Place();
-  if (!HasRegister(place.block, place.offset)) {
+  const bool there =
+      HasRegister(place.block, place.offset) && (place.block != RegisterBlock::kSyncObjects ||
+                                                 sync_managers_[place.index]->Has(place.offset));
+  if (!there) {
     return absl::NotFoundError(
         absl::StrCat("address 0x", absl::Hex(address), ": there is no register"));
   }

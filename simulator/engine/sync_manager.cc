@@ -81,8 +81,9 @@ void SyncManager::Write(uint32_t offset, const Message& message) {
     if (Monitor* m = monitor(i)) m->data = message.value;
   } else if (const int i = IndexIn<sm::MON_ARM>(offset); i >= 0) {
     if (monitor(i) != nullptr) Arm(i, message);
-  } else if (const int i = IndexIn<sm::MON_STATUS>(offset); i >= 0) {
-    if (monitor(i) != nullptr && sm::MON_STATUS::VALID::Get(message.value) == 0) Disarm(i);
+  } else if (const int i = IndexIn<sm::MON_STATUS>(offset);
+             i >= 0 && (message.value == 0 || message.privileged)) {
+    if (monitor(i) != nullptr && message.value == 0) Disarm(i);
   } else if (message.privileged && offset % 4 == 0 && offset >= kSecurityOffset &&
              offset < kSecurityOffset + 4 * kSecurityWords) {
     security_[(offset - kSecurityOffset) / 4] = message.value;
@@ -111,6 +112,14 @@ void SyncManager::WriteSob(uint32_t index, const Message& message) {
       ++i;
     }
   }
+}
+
+bool SyncManager::Has(uint32_t offset) const {
+  if (const int i = IndexIn<sm::SOB_OBJ>(offset); i >= 0) return i < static_cast<int>(config_.sobs);
+  // Five arrays, one a monitor's register each.
+  constexpr uint32_t kArrayBytes = sm::MON_PAY_ADDRH::kOffset - sm::MON_PAY_ADDRL::kOffset;
+  return offset >= kSecurityOffset ||
+         (offset - sm::MON_PAY_ADDRL::kOffset) % kArrayBytes / 4 < config_.monitors;
 }
 
 uint32_t SyncManager::Read(uint32_t offset) const {

@@ -40,6 +40,8 @@ class SyncManager : public sc_core::sc_module {
   void Write(uint32_t offset, const Message& message);
   // A register of the block of objects, or of the global block; zero where there is none.
   uint32_t Read(uint32_t offset) const;
+  // Whether a register of the block of objects belongs to one that this chip has.
+  bool Has(uint32_t offset) const;
   uint32_t ReadGlobal(uint32_t offset) const;
   void WriteGlobal(uint32_t offset, uint32_t value);
   void Reset();
