@@ -117,6 +117,10 @@ class TestMachine : private CompletionListener {
     const SimulationContext::Door door(machine_->context());
     return machine_->BusyEngines();
   }
+  absl::Status Inject(const InjectedFault& fault) {
+    const SimulationContext::Door door(machine_->context());
+    return machine_->Inject(fault);
+  }
   void Reset() {
     const SimulationContext::Door door(machine_->context());
     machine_->Reset();

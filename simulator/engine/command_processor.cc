@@ -251,8 +251,7 @@ bool CommandProcessor::FinishJob() {
   }
   if (upper()) {
     qman_.Release(index_, local_);
-    if (job_.external)
-      qman_.completions().JobCompleted(job_.submission, environment_.Release(agent_));
+    if (job_.external) qman_.JobCompleted(job_.submission, environment_.Release(agent_));
   } else {
     qman_.Release(origin_.stream, local_);
     qman_.cp(origin_.stream).BodyEnded(local_, environment_.Release(agent_));

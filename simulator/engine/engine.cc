@@ -51,6 +51,13 @@ uint32_t Engine::ReadRegister(uint32_t offset) const {
              : reg(offset);
 }
 
+Picoseconds Engine::AtClock(Picoseconds time) const {
+  const uint32_t permille = environment_.clock_permille;
+  if (permille == 1000) return time;
+  return Picoseconds(
+      static_cast<uint64_t>(static_cast<unsigned __int128>(time.value()) * 1000 / permille));
+}
+
 void Engine::RunAtOnce() {
   while (!issued_.empty() && !hangs_ && !HoldsEngine(config_.block, registers_)) {
     if (!BeginCommand()) return;
@@ -74,14 +81,14 @@ void Engine::Run() {
   if (phase_ == Phase::kIdle) {
     if (issued_.empty() || HoldsEngine(config_.block, registers_) || !BeginCommand()) return;
     phase_ = Phase::kLaunching;
-    next_ = now + work_.launch;
+    next_ = now + AtClock(work_.launch);
   }
   if (now < next_) {
     NotifyAt(wake_, next_);
     return;
   }
   phase_ = Phase::kMoving;
-  next_ = now + work_.arithmetic;
+  next_ = now + AtClock(work_.arithmetic);
   flowing_ = work_.plan != nullptr && work_.plan->bytes != 0;
   if (flowing_) {
     environment_.fabric->Start(*work_.plan, this);

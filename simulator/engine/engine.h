@@ -118,6 +118,8 @@ class Engine : public sc_core::sc_module, public FlowOwner {
 
   void FlowEnded() override;
   void Run();
+  // What `time` of the engine's work takes at its present clock.
+  Picoseconds AtClock(Picoseconds time) const;
   // Begins and ends what waits, in functional mode.
   void RunAtOnce();
   bool BeginCommand();

@@ -18,6 +18,17 @@ void Faults::Raise(hal::HealthEvent::Kind kind, const Origin& origin, const std:
   SimulationContext::StopRun();
 }
 
+void Faults::RaiseWithoutOrigin(hal::HealthEvent::Kind kind, const std::string& what) {
+  if (failed_) return;
+  failed_ = true;
+  fault_ = {kind, what, 0};
+  SimulationContext::StopRun();
+}
+
+void Faults::Report(hal::HealthEvent::Kind kind, const std::string& what) {
+  reports_.push_back({kind, what});
+}
+
 SharedClock Joined(const SharedClock& a, const SharedClock& b) {
   if (!a) return b;
   if (!b) return a;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hal/base/strong_int.h"
@@ -44,6 +45,11 @@ class Faults {
   // Records the first fault since the last Clear, and ends the current run. `what` names place and
   // reason; the origin is put before it.
   void Raise(hal::HealthEvent::Kind kind, const Origin& origin, const std::string& what);
+  // Nobody's packet caused it.
+  void RaiseWithoutOrigin(hal::HealthEvent::Kind kind, const std::string& what);
+  // What goes on after it: an event for TakeReports.
+  void Report(hal::HealthEvent::Kind kind, const std::string& what);
+  std::vector<hal::HealthEvent> TakeReports() { return std::exchange(reports_, {}); }
   bool failed() const { return failed_; }
   const Fault& fault() const { return fault_; }
   void Clear() { failed_ = false; }
@@ -51,6 +57,7 @@ class Faults {
  private:
   bool failed_ = false;
   Fault fault_;
+  std::vector<hal::HealthEvent> reports_;
 };
 
 // What has been seen, carried from a releasing agent to an acquiring one; null when hazards are
@@ -62,6 +69,7 @@ struct Environment {
   // What a user may reach.
   DeviceAddress dram_user_begin, dram_end, sram_user_begin, sram_end;
   bool exact_arithmetic = false;
+  uint32_t clock_permille = 1000;  // of engines, when throttled
   std::unique_ptr<MachineMemory> memory;
   std::unique_ptr<HazardChecker> hazards;  // null when off
   Fabric* fabric = nullptr;

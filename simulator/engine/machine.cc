@@ -62,6 +62,7 @@ Machine::~Machine() {
   const SimulationContext::Door door(context_);
   units_.clear();
   sync_managers_.clear();
+  injector_.reset();
   fabric_.reset();
   network_.reset();
 }
@@ -72,6 +73,7 @@ void Machine::Build(const hal::Chip& chip, CompletionListener& completions) {
       RegisterMap(chip.address_map().cfg_base().value(), chip.address_map().cfg_bytes().value());
   network_ = std::make_unique<MessageNetwork>("messages", environment_,
                                               static_cast<MessageTarget&>(*this));
+  injector_ = std::make_unique<FaultInjector>("faults", static_cast<FaultTarget&>(*this));
   fabric_ = std::make_unique<Fabric>("fabric", environment_, chip);
   environment_.network = network_.get();
   environment_.fabric = fabric_.get();
@@ -264,6 +266,17 @@ std::string Machine::DescribeFence(const QueueManager& queue, int cp, int fence)
 std::string Machine::DescribeStuck() const {
   std::string text;
   for (const EngineUnit& unit : units_) {
+    const auto line = [&] { absl::StrAppend(&text, text.empty() ? "" : "\n"); };
+    for (uint64_t submission : unit.queue->lost_completions()) {
+      line();
+      absl::StrAppend(&text, unit.queue->config().name, ": no completion of submission ",
+                      submission, " was heard of");
+    }
+    if (unit.engine->hangs() && !unit.engine->idle()) {
+      line();
+      absl::StrAppend(&text, unit.engine->config().name, ": the command of ",
+                      Describe(unit.engine->current()), " does not end");
+    }
     for (int i = 0; i < abi::qman::kNumCps; ++i) {
       const CommandProcessor& cp = unit.queue->cp(i);
       const std::string why = cp.Stuck();
@@ -303,6 +316,8 @@ void Machine::PruneHazards() {
 
 void Machine::Reset() {
   network_->Clear();
+  injector_->Clear();
+  environment_.clock_permille = 1000;
   fabric_->Clear();
   for (auto& manager : sync_managers_) manager->Reset();
   for (EngineUnit& unit : units_) {

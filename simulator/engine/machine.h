@@ -15,6 +15,7 @@
 #include "simulator/engine/engine.h"
 #include "simulator/engine/environment.h"
 #include "simulator/engine/fabric.h"
+#include "simulator/engine/fault_injection.h"
 #include "simulator/engine/kernel_store.h"
 #include "simulator/engine/message_network.h"
 #include "simulator/engine/queue_manager.h"
@@ -24,7 +25,7 @@
 
 namespace openhpu::simulator {
 
-class Machine : private MessageTarget {
+class Machine : private MessageTarget, private FaultTarget {
  public:
   struct Options {
     bool timed = true, hazards = false;
@@ -67,6 +68,12 @@ class Machine : private MessageTarget {
   // Hazards on: forgets accesses that nothing to come can race with.
   void PruneHazards();
 
+  // Something goes wrong at its time, or now if that is past. InvalidArgument for a unit that is
+  // not there or cannot have it.
+  absl::Status Inject(const InjectedFault& fault);
+  // Events of what did not stop the machine, since the last call.
+  std::vector<hal::HealthEvent> TakeReports() { return environment_.faults.TakeReports(); }
+
   // Everything in flight is forgotten, sync objects are zero; memory and time stay.
   void Reset();
   // nullptr stops.
@@ -100,6 +107,8 @@ class Machine : private MessageTarget {
   void Deliver(const Message& message) override;
   void DeliverToRegister(const Message& message);
   void WriteMemory(const Message& message);
+  void Strike(const InjectedFault& fault) override;
+  int FindUnit(const std::string& name) const;  // -1: none
   std::string DescribeFence(const QueueManager& queue, int cp, int fence) const;
 
   SimulationContext context_;
@@ -111,6 +120,7 @@ class Machine : private MessageTarget {
   std::vector<std::unique_ptr<SyncManager>> sync_managers_;
   std::unique_ptr<KernelStore> kernels_;
   std::vector<EngineUnit> units_;
+  std::unique_ptr<FaultInjector> injector_;
   std::vector<IdleBlock> idle_blocks_;  // at indices behind the units'
   size_t dmas_ = 0, mmes_ = 0;          // units before the MMEs, and of MMEs
 };

@@ -77,6 +77,15 @@ void QueueManager::ArbPoint(int stream, uint32_t priority, bool release, bool sw
   if (others) Release(stream, at);
 }
 
+void QueueManager::JobCompleted(uint64_t submission, const SharedClock& clock) {
+  if (loses_completion_) {
+    loses_completion_ = false;
+    lost_completions_.push_back(submission);
+    return;
+  }
+  completions_.JobCompleted(submission, clock);
+}
+
 void QueueManager::EngineProgressed() {
   for (auto& cp : cps_) cp->EngineProgressed();
 }
@@ -85,6 +94,8 @@ void QueueManager::Reset() {
   holder_ = last_holder_ = -1;
   waiting_.fill(false);
   priorities_.fill(0);
+  loses_completion_ = false;
+  lost_completions_.clear();
   for (auto& cp : cps_) cp->Reset();
   InitializeRegisters();
 }

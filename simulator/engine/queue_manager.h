@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <systemc>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "simulator/engine/block_registers.h"
@@ -48,7 +49,12 @@ class QueueManager : public sc_core::sc_module, public EngineListener {
   const Config& config() const { return config_; }
   Environment& environment() { return environment_; }
   Engine& engine() { return engine_; }
-  CompletionListener& completions() { return completions_; }
+  // A job of an external queue has ended.
+  void JobCompleted(uint64_t submission, const SharedClock& clock);
+  // A fault: the next completion gets lost.
+  void LoseCompletion() { loses_completion_ = true; }
+  // Submissions whose completion got lost since the last reset.
+  const std::vector<uint64_t>& lost_completions() const { return lost_completions_; }
   CommandProcessor& cp(int index) { return *cps_[index]; }
   const CommandProcessor& cp(int index) const { return *cps_[index]; }
 
@@ -95,6 +101,8 @@ class QueueManager : public sc_core::sc_module, public EngineListener {
   std::array<bool, kStreams> waiting_{};
   std::array<uint32_t, kStreams> priorities_{};
   RegisterValues registers_;
+  bool loses_completion_ = false;
+  std::vector<uint64_t> lost_completions_;
 };
 
 }  // namespace openhpu::simulator
