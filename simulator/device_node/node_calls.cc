@@ -113,6 +113,11 @@ int NodeCalls::OpenText(const TreePath& path, int flags) {
   return fd;
 }
 
+void NodeCalls::Forget(int fd) {
+  if (Files::Ref found = files_->Find(fd); OpenFile* file = found.served()) file->Closing(fd);
+  files_->Remove(fd);
+}
+
 int NodeCalls::Close(int fd) {
   if (Files::Ref found = files_->Find(fd); OpenFile* file = found.served()) file->Closing(fd);
   Files::Ref closed = files_->Remove(fd);

@@ -37,6 +37,8 @@ class NodeCalls {
   int Open(const TreePath& path, int flags);
 
   int Close(int fd);
+  // Before somebody else closes `fd`, which is not the last descriptor of its file.
+  void Forget(int fd);
   // fcntl(F_DUPFD), or F_DUPFD_CLOEXEC.
   int Duplicate(int fd, int at_least, bool close_on_exec);
   // dup3(2) where at least one of the two is ours; flags of 0 is dup2(2) but for equal descriptors.

@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMaking[] = ".making.";
+constexpr absl::string_view kMaking = ".making.";
 
 absl::Status Failed(const fs::path& path, absl::string_view what, const std::error_code& error) {
   return absl::UnavailableError(
@@ -131,25 +131,24 @@ absl::Status WriteTree(const fs::path& root, const TreeFacts& facts) {
   const fs::path debug = "sys/kernel/debug/habanalabs/hl0";
   for (const char* name : {"addr", "data32", "data64", "clk_gate"})
     out.Text(debug / name, "", 0644);
-  out.Text("card", CardFile(facts.card));
+  out.Text(kCardFile, CardFile(facts.card));
   return out.status();
 }
 
 absl::Status CheckCard(const fs::path& folder, const TreeFacts& facts) {
-  std::ifstream file(folder / "card", std::ios::binary);
+  std::ifstream file(folder / kCardFile, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (text == CardFile(facts.card)) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      folder.string(), " holds another card than ", facts.card,
-      " (see its file `card`): choose another folder, or remove it when nobody uses it"));
+  return absl::FailedPreconditionError(
+      absl::StrCat(folder.string(), " holds another card than ", facts.card, " (see its file ",
+                   kCardFile, "): choose another folder, or remove it when nobody uses it"));
 }
 
-// Trees that nobody finishes: whoever makes one holds a lock on its folder.
+// Trees that nobody finishes: whoever makes one holds a lock on it.
 void RemoveUnfinished(const fs::path& folder) {
-  const std::string prefix = folder.filename().string() + kMaking;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder.parent_path(), error)) {
-    if (entry.path().filename().string().compare(0, prefix.size(), prefix) != 0) continue;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().compare(0, kMaking.size(), kMaking.data()) != 0) continue;
     const int fd = open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) continue;
     std::error_code ignored;  // another may be removing it
@@ -158,32 +157,34 @@ void RemoveUnfinished(const fs::path& folder) {
   }
 }
 
-// True when the tree stands; false when it has to be tried again.
-absl::StatusOr<bool> TryMake(const fs::path& folder, const TreeFacts& facts) {
+// Moves what was made to its place, unless another's is there.
+bool Move(const fs::path& from, const fs::path& to) {
+  return rename(from.c_str(), to.c_str()) == 0 || errno == EEXIST || errno == ENOTEMPTY;
+}
+
+// OK when it is worth looking whether the tree stands: it was made, or others were in the way.
+absl::Status TryMake(const fs::path& folder, const TreeFacts& facts) {
   static std::atomic<int> ordinal{0};
-  const fs::path making = absl::StrCat(folder.string(), kMaking, getpid(), ".", ordinal++);
+  const fs::path making = folder / absl::StrCat(kMaking, getpid(), ".", ordinal++);
   std::error_code error;
   fs::create_directory(making, error);
   if (error) return Failed(making, "make", error);
   const int fd = open(making.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  // Somebody who took it for an unfinished one, before it was locked, removes it.
-  if (fd < 0) return false;
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    close(fd);
-    return false;
+  // Somebody who takes it for an unfinished one, before it is locked, removes it.
+  if (fd < 0) return absl::OkStatus();
+  absl::Status status;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    status = WriteTree(making, facts);
+    if (status.ok() &&
+        !(Move(making / "dev", folder / "dev") && Move(making / "sys", folder / "sys"))) {
+      status = Failed(folder, "fill", LastError());
+    }
   }
-  const absl::Status written = WriteTree(making, facts);
-  const bool stands = written.ok() && rename(making.c_str(), folder.c_str()) == 0;
-  const int why = errno;
-  if (!stands) fs::remove_all(making, error);
-  struct stat lost {};
-  const bool removed_by_another = fstat(fd, &lost) == 0 && lost.st_nlink == 0;
+  struct stat made {};
+  const bool removed = fstat(fd, &made) == 0 && made.st_nlink == 0;
+  fs::remove_all(making, error);
   close(fd);
-  if (stands) return true;
-  if (!written.ok()) return removed_by_another ? absl::StatusOr<bool>(false) : written;
-  if (why == EEXIST || why == ENOTEMPTY) return false;  // another was first
-  if (why == ENOENT) return false;                      // removed by another
-  return Failed(folder, "make", {why, std::system_category()});
+  return removed ? absl::OkStatus() : status;
 }
 
 }  // namespace
@@ -193,23 +194,17 @@ std::string CardFile(std::string_view card) {
 }
 
 absl::Status MakeTree(const std::string& folder, const TreeFacts& facts) {
-  fs::path path = fs::absolute(folder).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();  // "folder/"
+  const fs::path path = folder;
   std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  if (error) return Failed(path.parent_path(), "make", error);
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    if (fs::exists(path / "card", error)) return CheckCard(path, facts);
-    if (fs::exists(path, error) && !fs::is_empty(path, error) &&
-        !fs::exists(path / "card", error)) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(folder, " is not empty, and not the folder of a card"));
-    }
+  fs::create_directories(path, error);
+  if (error) return Failed(path, "make", error);
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (fs::exists(path / kCardFile, error)) return CheckCard(path, facts);
     RemoveUnfinished(path);
-    ASSIGN_OR_RETURN(const bool made, TryMake(path, facts));
-    if (made) return absl::OkStatus();
+    RETURN_IF_ERROR(TryMake(path, facts));
   }
-  return absl::UnavailableError(absl::StrCat(folder, ": cannot be made: others remove it"));
+  return absl::UnavailableError(absl::StrCat(folder, ": cannot be filled: others remove it"));
 }
 
 }  // namespace openhpu::simulator
