@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -103,14 +104,19 @@ int StatAt(int fd, const char* path, struct stat* status, RealCall real) {
   return Stat(path, status, real);
 }
 
+// A descriptor's link has the name that the program opened.
 template <typename RealCall>
-ssize_t ReadLink(const char* path, char* text, RealCall real) {
+ssize_t ReadLink(const char* path, char* text, size_t bytes, RealCall real) {
   const Translated name(path);
-  const ssize_t bytes = real(name.path());
-  if (bytes <= 0 || Inside() || path == nullptr || std::strncmp(path, "/proc/", 6) != 0) {
-    return bytes;
+  if (Inside() || path == nullptr || std::strncmp(path, "/proc/", 6) != 0) {
+    return real(name.path(), text, bytes);
   }
-  return static_cast<ssize_t>(TakeOffFolder(text, static_cast<size_t>(bytes)));
+  char target[4096];
+  const ssize_t length = real(path, target, sizeof(target));
+  if (length <= 0) return length;
+  const size_t shown = std::min(TakeOffFolder(target, static_cast<size_t>(length)), bytes);
+  std::memcpy(text, target, shown);
+  return static_cast<ssize_t>(shown);
 }
 
 template <typename RealCall>
@@ -231,6 +237,21 @@ OPENHPU_HOOK(int, faccessat, (int folder, const char* path, int mode, int flags)
   return real_faccessat(folder, Translated(path).path(), mode, flags);
 }
 
+// `ls -l` asks for access lists.
+#define OPENHPU_GETXATTR(name)                                                                  \
+  OPENHPU_HOOK(ssize_t, name, (const char* path, const char* key, void* value, size_t bytes)) { \
+    return real_##name(Translated(path).path(), key, value, bytes);                             \
+  }
+OPENHPU_GETXATTR(getxattr)
+OPENHPU_GETXATTR(lgetxattr)
+
+#define OPENHPU_LISTXATTR(name)                                               \
+  OPENHPU_HOOK(ssize_t, name, (const char* path, char* list, size_t bytes)) { \
+    return real_##name(Translated(path).path(), list, bytes);                 \
+  }
+OPENHPU_LISTXATTR(listxattr)
+OPENHPU_LISTXATTR(llistxattr)
+
 #define OPENHPU_STAT(name)                                                            \
   OPENHPU_HOOK(int, name, (const char* path, struct stat* status)) {                  \
     return Stat(path, status, [&](const char* p) { return real_##name(p, status); }); \
@@ -303,17 +324,21 @@ OPENHPU_HOOK(int, statx,
 }
 
 OPENHPU_HOOK(ssize_t, readlink, (const char* path, char* text, size_t bytes)) {
-  return ReadLink(path, text, [&](const char* p) { return real_readlink(p, text, bytes); });
+  return ReadLink(path, text, bytes,
+                  [](const char* p, char* t, size_t b) { return real_readlink(p, t, b); });
 }
 
+// `room` is what the compiler knows of `text`: the real one ends a program that asks for more.
 OPENHPU_HOOK(ssize_t, __readlink_chk, (const char* path, char* text, size_t bytes, size_t room)) {
-  return ReadLink(path, text,
-                  [&](const char* p) { return real___readlink_chk(p, text, bytes, room); });
+  if (bytes > room) return real___readlink_chk(path, text, bytes, room);
+  return ReadLink(path, text, bytes,
+                  [](const char* p, char* t, size_t b) { return real_readlink(p, t, b); });
 }
 
 OPENHPU_HOOK(ssize_t, readlinkat, (int folder, const char* path, char* text, size_t bytes)) {
-  return ReadLink(path, text,
-                  [&](const char* p) { return real_readlinkat(folder, p, text, bytes); });
+  return ReadLink(path, text, bytes, [folder](const char* p, char* t, size_t b) {
+    return real_readlinkat(folder, p, t, b);
+  });
 }
 
 OPENHPU_HOOK(char*, realpath, (const char* path, char* text)) {
