@@ -347,10 +347,9 @@ TEST(PreloadTest, CommandBuffersAreMappedByTheirHandle) {
 
 TEST(PreloadTest, HugePagesThatTheMachineLacksAreOrdinaryMemoryThatLiesAsThey) {
   close(OpenCard());
-  const size_t bytes = size_t{64} << 30;  // more than any machine of ours has set aside
-  void* memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB | (21 << 26), -1, 0);
+  const size_t bytes = size_t{1} << 30;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT), -1, 0);
   ASSERT_NE(memory, MAP_FAILED) << strerror(errno);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % (2 << 20), 0u);
   static_cast<char*>(memory)[bytes - 1] = 7;
