@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -57,7 +58,10 @@ absl::Status MakeTreeOf(DeviceNode& node, const std::string& card, const std::st
   facts.pci_device_id = node.pci_device_id();
   std::string text;
   for (const char* name : kAttributes) {
-    if (node.ReadAttribute(name, &text) != -ENOENT) facts.attributes.push_back(name);
+    // These two are written only.
+    const bool resets =
+        std::strcmp(name, "hard_reset") == 0 || std::strcmp(name, "soft_reset") == 0;
+    if (resets || node.ReadAttribute(name, &text) != -ENOENT) facts.attributes.push_back(name);
   }
   return MakeTree(folder, facts);
 }
