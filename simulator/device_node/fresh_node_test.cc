@@ -16,7 +16,7 @@ namespace openhpu::simulator {
 namespace {
 
 TEST(FreshNodeTest, IsAMachineWithOneUnusedGaudi) {
-  ASSERT_OK_AND_ASSIGN(std::unique_ptr<NodeSyscalls> system, OpenFreshNode("sim:tiny"));
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<NodeSyscalls> system, OpenFreshNode("sim:gaudi"));
   std::string text;
   EXPECT_EQ(system->ReadFile("/sys/class/habanalabs/hl0/status", &text), 0);
   EXPECT_EQ(text, "Operational\n");

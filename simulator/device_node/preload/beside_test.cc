@@ -23,12 +23,14 @@ TEST(BesideTest, AProgramThatHasOpenhpuInItUsesItAndTheNode) {
     } while (!stop);
   });
   while (machines == 0) std::this_thread::yield();
-  const int fd = open("/dev/hl0", O_RDWR);
-  EXPECT_GE(fd, 0);
+  for (int i = 0; i < 10; ++i) {
+    const int fd = open("/dev/hl0", O_RDWR);
+    EXPECT_GE(fd, 0);
+    EXPECT_EQ(close(fd), 0);  // which resets the card: another machine
+  }
   stop = true;
   simulating.join();
-  EXPECT_GT(machines, 1) << "the node was made while machines were";
-  EXPECT_EQ(close(fd), 0);
+  EXPECT_GT(machines, 1) << "the node's were made while machines were";
   EXPECT_THAT(Simulator::Open("sim:gaudi"), IsOk());
 }
 

@@ -62,19 +62,18 @@ void DefaultFolder(Settings& made) {
   made.folder[bytes] = '\0';
 }
 
+// `from`, from where the process is now: it may go elsewhere.
+void CopyAbsolute(char* to, size_t bytes, const char* from) {
+  to[0] = '\0';
+  if (from[0] != '/' && getcwd(to, bytes - 1) != nullptr) std::strcat(to, "/");
+  std::strncat(to, from, bytes - std::strlen(to) - 1);
+}
+
 void FindModel(Settings& made) {
   Dl_info info;
-  char path[kMostText] = "";
-  if (dladdr(reinterpret_cast<void*>(&FindModel), &info) != 0) {
-    // The loader has it as it was preloaded: perhaps from where the program is no longer.
-    if (info.dli_fname[0] != '/' && getcwd(path, sizeof(path) - 1) != nullptr) {
-      std::strncat(path, "/", sizeof(path) - std::strlen(path) - 1);
-    }
-    std::strncat(path, info.dli_fname, sizeof(path) - std::strlen(path) - 1);
-  }
-  char* slash = std::strrchr(path, '/');
-  if (slash != nullptr) *slash = '\0';
-  std::snprintf(made.model, sizeof(made.model), "%s/%s", path, kModel);
+  if (dladdr(reinterpret_cast<void*>(&FindModel), &info) == 0) return;
+  CopyAbsolute(made.model, sizeof(made.model) - sizeof(kModel), info.dli_fname);
+  if (char* slash = std::strrchr(made.model, '/'); slash != nullptr) std::strcpy(slash + 1, kModel);
 }
 
 void ReadSettings(Settings& made) {
@@ -82,12 +81,13 @@ void ReadSettings(Settings& made) {
   Copy(made.card, sizeof(made.card), card != nullptr && *card != '\0' ? card : kDefaultCard);
   const char* folder = std::getenv("OPENHPU_NODE_DIR");
   if (folder != nullptr && *folder != '\0') {
-    Copy(made.folder, sizeof(made.folder), folder);
+    CopyAbsolute(made.folder, sizeof(made.folder), folder);
   } else {
     DefaultFolder(made);
   }
   const char* log = std::getenv("OPENHPU_NODE_LOG");
-  if (log != nullptr && std::strcmp(log, "stderr") != 0) Copy(made.log, sizeof(made.log), log);
+  if (log != nullptr && std::strcmp(log, "stderr") != 0)
+    CopyAbsolute(made.log, sizeof(made.log), log);
   made.apis = kMiscNames;
   if (const char* api = std::getenv("OPENHPU_NODE_API"); api != nullptr && *api != '\0') {
     if (std::strcmp(api, "accel") == 0) {
