@@ -47,7 +47,8 @@ class Real {
 // since the C library's headers declare, and qualify, their own.
 #define OPENHPU_HOOK(result, name, parameters)                                                   \
   extern "C" [[gnu::visibility("default")]] result OpenhpuHook_##name parameters __asm__(#name); \
-  static ::openhpu::simulator::preload::Real<result parameters> real_##name(#name);              \
+  [[maybe_unused]] static ::openhpu::simulator::preload::Real<result parameters> real_##name(    \
+      #name);                                                                                    \
   result OpenhpuHook_##name parameters
 
 // True on a thread on which the library itself calls the C library.

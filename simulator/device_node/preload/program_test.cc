@@ -1,6 +1,7 @@
 // A program that knows only the C library, run under LD_PRELOAD with a node that simulates nothing
 // (run_preloaded.sh).
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -159,6 +160,23 @@ TEST(PreloadTest, ADescriptorLeadsToItsAttributesByItsNumbers) {
     EXPECT_STREQ(name, path);
     close(fd);
   }
+}
+
+TEST(PreloadTest, ProgramsBuiltWithAnOlderCLibrarySeeTheNodeToo) {
+  const int fd = open("/dev/hl_controlD0", O_RDWR);
+  struct stat status {};
+  auto* const of_descriptor =
+      reinterpret_cast<int (*)(int, int, struct stat*)>(dlsym(RTLD_DEFAULT, "__fxstat"));
+  ASSERT_NE(of_descriptor, nullptr);
+  EXPECT_EQ(of_descriptor(1, fd, &status), 0);
+  EXPECT_EQ(minor(status.st_rdev), 1u);
+  auto* const of_path =
+      reinterpret_cast<int (*)(int, const char*, struct stat*)>(dlsym(RTLD_DEFAULT, "__xstat64"));
+  ASSERT_NE(of_path, nullptr);
+  EXPECT_EQ(of_path(1, "/dev/hl0", &status), 0);
+  EXPECT_TRUE(S_ISCHR(status.st_mode));
+  EXPECT_EQ(minor(status.st_rdev), 0u);
+  close(fd);
 }
 
 TEST(PreloadTest, PathsAreResolvedToTheNamesOfTheMachine) {
