@@ -238,6 +238,7 @@ int Node::Ioctl(File& file, unsigned long request, void* argument) {
 }
 
 int Node::ReadAttribute(std::string_view name, std::string* text) {
+  SharePage();
   const auto number = [&](uint64_t value) { *text = absl::StrCat(value, "\n"); };
   if (name == "device_type") {
     *text = absl::StrCat(std::string(device_type()), "\n");

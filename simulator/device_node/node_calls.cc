@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "simulator/device_node/open_text.h"
@@ -52,6 +54,9 @@ int Failed(int result) { return result < 0 ? -errno : result; }
 }  // namespace
 
 absl::Status MakeTreeOf(DeviceNode& node, const std::string& card, const std::string& folder) {
+  // The node may keep files of its own there as soon as it is asked anything.
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);  // what fails says MakeTree
   TreeFacts facts;
   facts.card = card;
   facts.device_type = std::string(node.device_type());

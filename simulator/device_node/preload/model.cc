@@ -6,12 +6,10 @@
 
 #include <atomic>
 #include <cerrno>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "simulator/device_node/files.h"
@@ -68,8 +66,6 @@ int Find(Machine** found) {
     const std::lock_guard<std::mutex> lock(library->mutex);
     machine = library->machine;
     if (machine == nullptr || machine->process != process) {
-      std::error_code error;
-      std::filesystem::create_directories(library->folder, error);  // what fails says MakeNode
       DeviceNode::Options options;
       options.card = library->card;
       options.directory = library->folder;

@@ -8,8 +8,7 @@ import tempfile
 import time
 import unittest
 
-LIBRARY = os.path.abspath(sys.argv.pop(1))
-STATIC = os.path.abspath(sys.argv.pop(1))
+LIBRARY, STATIC, ON_THE_MODEL = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
 
 
 class ProgramsTest(unittest.TestCase):
@@ -110,6 +109,12 @@ print(os.path.realpath('/dev/hl0'), os.path.exists('/dev/hl1'))
             process.send_signal(signal.SIGKILL)
             process.wait()
             self.assertEqual(self.bash('exec 7<>/dev/hl0 && echo mine'), 'mine\n')
+
+    def test_counters_are_the_cards_and_not_a_processs(self):
+        count = 'cat /sys/class/habanalabs/hl0/hard_reset_cnt'
+        self.assertEqual(self.bash(count, LD_PRELOAD=ON_THE_MODEL), '0\n')
+        self.bash('echo 1 >/sys/class/habanalabs/hl0/hard_reset', LD_PRELOAD=ON_THE_MODEL)
+        self.assertEqual(self.bash(count, LD_PRELOAD=ON_THE_MODEL), '1\n')
 
     def test_the_library_needs_the_c_library_alone(self):
         out = self.run_program('readelf', '-d', LIBRARY, LD_PRELOAD='')
