@@ -1,9 +1,12 @@
 #include "python/native/backends.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "hal/base/status_macros.h"
+#include "hal/habanalabs/driver.h"
+#include "hal/habanalabs/syscalls.h"
 #include "hal/kernel/text.h"
 #include "hal/null/driver.h"
 
@@ -24,13 +27,18 @@ absl::StatusOr<Backend> OpenBackend(std::string_view wanted) {
     return backend;
   }
   if (absl::StartsWith(spec, "habanalabs:")) {
-    return absl::UnimplementedError(
-        hal::Cat("OPENHPU_DEVICE=", spec,
-                 ": real cards behind the habanalabs driver are not supported yet; use "
-                 "sim:<chip> or null:<chip>"));
+    absl::StatusOr<std::unique_ptr<hal::Driver>> opened =
+        hal::habanalabs::Driver::Open(spec, hal::habanalabs::LinuxSyscalls());
+    if (!opened.ok()) {
+      return absl::Status(opened.status().code(), hal::Cat("OPENHPU_DEVICE=", spec, ": ",
+                                                           std::string(opened.status().message())));
+    }
+    backend.driver = *std::move(opened);
+    return backend;
   }
-  return absl::InvalidArgumentError(hal::Cat(
-      "OPENHPU_DEVICE=", spec, ": no such device; use sim:<chip>[,key=value...] or null:<chip>"));
+  return absl::InvalidArgumentError(
+      hal::Cat("OPENHPU_DEVICE=", spec,
+               ": no such device; use sim:<chip>[,key=value...], null:<chip> or habanalabs:<n>"));
 }
 
 }  // namespace openhpu::python

@@ -18,8 +18,9 @@ struct Backend {
   simulator::Simulator* simulator = nullptr;
 };
 
-// "sim", "sim:<chip>[,key=value...]", "null:<chip>". Empty means "sim". "habanalabs:<n>" is
-// Unimplemented by name; anything else is InvalidArgument with the list.
+// "sim", "sim:<chip>[,key=value...]", "null:<chip>", "habanalabs:<n>[,timeout=<seconds>]" for a
+// card of this machine. Empty means "sim", whatever cards there are. Fails as the driver's own Open
+// does; anything else is InvalidArgument with the list.
 absl::StatusOr<Backend> OpenBackend(std::string_view spec);
 
 }  // namespace openhpu::python

@@ -46,9 +46,12 @@ def test_an_unknown_device_is_named():
     assert done.stdout == "False 0\n", done.stderr
 
 
-def test_real_cards_are_not_supported_yet_by_name():
-    done = run("import torch, habana_frameworks.torch; torch.ones(1).to('hpu')", OPENHPU_DEVICE="habanalabs:0")
-    assert "habanalabs:0" in done.stderr and "not supported yet" in done.stderr
+def test_a_card_that_is_not_there_is_named_with_what_to_do():
+    done = run("import torch, habana_frameworks.torch; torch.ones(1).to('hpu')", OPENHPU_DEVICE="habanalabs:250")
+    assert "OPENHPU_DEVICE=habanalabs:250: habanalabs:250: no such card" in done.stderr
+    assert "/dev/accel/accel250: ENOENT" in done.stderr and "/dev/hl250: ENOENT" in done.stderr
+    done = run("import torch, habana_frameworks.torch; torch.ones(1).to('hpu')", OPENHPU_DEVICE="habanalabs:x")
+    assert "want habanalabs:<n>" in done.stderr
 
 
 def test_another_chip_can_be_chosen():

@@ -1,0 +1,338 @@
+#include "hal/habanalabs/fake_kernel.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace openhpu::hal::habanalabs {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+
+int Take(std::deque<int>& script) {
+  if (script.empty()) return 0;
+  const int error = script.front();
+  script.pop_front();
+  return error;
+}
+
+}  // namespace
+
+class FakeKernel::Calls final : public Syscalls {
+ public:
+  explicit Calls(FakeKernel* kernel) : kernel_(*kernel) {}
+
+  int Open(const std::string& path, int) override {
+    MutexLock lock(&kernel_.mutex_);
+    return kernel_.Open(path);
+  }
+  int Close(int fd) override {
+    MutexLock lock(&kernel_.mutex_);
+    return kernel_.Close(fd);
+  }
+  int Ioctl(int fd, unsigned long request, void* argument) override {
+    MutexLock lock(&kernel_.mutex_);
+    return kernel_.Ioctl(fd, request, argument);
+  }
+  int Map(void* at, size_t bytes, int fd, uint64_t offset, void** mapped) override {
+    MutexLock lock(&kernel_.mutex_);
+    return kernel_.Map(at, bytes, fd, offset, mapped);
+  }
+  int Unmap(void* address, size_t) override {
+    MutexLock lock(&kernel_.mutex_);
+    return kernel_.Unmap(address);
+  }
+  int EventFd() override {
+    MutexLock lock(&kernel_.mutex_);
+    kernel_.files_open_[kernel_.next_fd_] = File::kEvent;
+    return kernel_.next_fd_++;
+  }
+  int ReadEventFd(int, uint64_t* count) override {
+    MutexLock lock(&kernel_.mutex_);
+    if (kernel_.announced == 0) return -EAGAIN;
+    *count = kernel_.announced;
+    kernel_.announced = 0;
+    return 0;
+  }
+  int ReadFile(const std::string& path, std::string* text) override {
+    const auto file = kernel_.files.find(path);
+    if (file == kernel_.files.end()) return -ENOENT;
+    *text = file->second;
+    return 0;
+  }
+  int ListFolder(const std::string& path, std::vector<std::string>* names) override {
+    const auto folder = kernel_.folders.find(path);
+    if (folder == kernel_.folders.end()) return -ENOENT;
+    *names = folder->second;
+    return 0;
+  }
+  absl::Time Now() override {
+    MutexLock lock(&kernel_.mutex_);
+    return kernel_.now;
+  }
+  void Sleep(absl::Duration duration) override {
+    MutexLock lock(&kernel_.mutex_);
+    ++kernel_.sleeps;
+    kernel_.now += duration;
+  }
+
+ private:
+  FakeKernel& kernel_;
+};
+
+FakeKernel::FakeKernel(Api which) : api(which) {
+  node = api == Api::kMisc ? "/dev/hl0" : "/dev/accel/accel0";
+  ip.device_id = kGaudiId;
+  ip.dram_base_address = 0x20000000;
+  ip.dram_size = 0x800000000 - 0x20000000;
+  ip.sram_base_address = 0x7FF0000080;
+  ip.sram_size = 0x1400000 - 0x80;
+  ip.tpc_enabled_mask = 0xFF;
+  ip.tpc_enabled_mask_ext = 0xFF;
+}
+
+FakeKernel::~FakeKernel() {
+  for (const auto& [address, region] : regions_) std::free(address);
+}
+
+std::unique_ptr<Syscalls> FakeKernel::MakeSyscalls() { return std::make_unique<Calls>(this); }
+
+int FakeKernel::Open(const std::string& path) {
+  if (path == "/dev/zero" && has_placeholder) {
+    files_open_[next_fd_] = File::kZero;
+    return next_fd_++;
+  }
+  if (path != node) return -ENOENT;
+  ++opens;
+  if (const int error = Take(open_errors); error != 0) return error;
+  // One context; a mapping holds its file open.
+  for (const auto& [fd, file] : files_open_) {
+    if (file == File::kNode) return -EBUSY;
+  }
+  if (has_placeholder) {
+    for (const auto& [address, region] : regions_) {
+      if (region.is_node) return -EBUSY;
+    }
+  }
+  files_open_[next_fd_] = File::kNode;
+  next_sequence_ = 1;
+  outcomes.clear();
+  return next_fd_++;
+}
+
+int FakeKernel::Close(int fd) {
+  const auto file = files_open_.find(fd);
+  if (file == files_open_.end()) return -EBADF;
+  if (file->second == File::kNode) {
+    // The context goes with all it had.
+    buffers_.clear();
+    mappings_.clear();
+  }
+  files_open_.erase(file);
+  return 0;
+}
+
+int FakeKernel::Ioctl(int fd, unsigned long request, void* argument) {
+  const auto file = files_open_.find(fd);
+  if (file == files_open_.end()) return -EBADF;
+  if (file->second != File::kNode) return -ENOTTY;
+  ++ioctls;
+  if (takes_interrupts && ioctls % 2 == 1) return -EINTR;
+  const Requests& requests = RequestsOf(api);
+  if (request == requests.info) return Info(*static_cast<hl_info_args*>(argument));
+  if (request == requests.command_buffer) return Buffer(*static_cast<hl_cb_args*>(argument));
+  if (request == requests.command_submission) return Submit(*static_cast<hl_cs_args*>(argument));
+  if (request == requests.wait) return Wait(*static_cast<hl_wait_cs_args*>(argument));
+  if (request == requests.memory) return Memory(*static_cast<hl_mem_args*>(argument));
+  return -ENOTTY;
+}
+
+int FakeKernel::Info(hl_info_args& args) {
+  if (const auto error = info_errors.find(args.op); error != info_errors.end()) {
+    return error->second;
+  }
+  const auto answer = [&](const auto& value) {
+    std::memcpy(reinterpret_cast<void*>(args.return_pointer), &value,
+                std::min<size_t>(args.return_size, sizeof value));
+    return 0;
+  };
+  switch (args.op) {
+    case HL_INFO_HW_IP_INFO:
+      return answer(ip);
+    case HL_INFO_DEVICE_STATUS: {
+      hl_info_device_status status = {};
+      if (!statuses.empty()) {
+        status.status = statuses.front();
+        statuses.pop_front();
+      }
+      return answer(status);
+    }
+    case HL_INFO_SYNC_MANAGER: {
+      hl_info_sync_manager manager = {};
+      dcores.push_back(args.dcore_id);
+      if (args.dcore_id == HL_GAUDI_WS_DCORE) {
+        manager.first_available_sync_object = GAUDI_FIRST_AVAILABLE_W_S_SYNC_OBJECT;
+        manager.first_available_monitor = GAUDI_FIRST_AVAILABLE_W_S_MONITOR;
+      } else {
+        // Not what a Gaudi has: so that each corner is told from the others.
+        manager.first_available_sync_object = 8 * args.dcore_id;
+      }
+      return answer(manager);
+    }
+    case HL_INFO_TIME_SYNC: {
+      const hl_info_time_sync times = {1234, 5678};
+      return answer(times);
+    }
+    case HL_INFO_HW_IDLE: {
+      hl_info_hw_idle idle = {};
+      idle.busy_engines_mask_ext[0] = 0x1001;
+      return answer(idle);
+    }
+    case HL_INFO_ENGINE_STATUS:
+      std::memcpy(reinterpret_cast<void*>(args.return_pointer), engine_text.data(),
+                  engine_text.size());
+      args.user_buffer_actual_size = static_cast<uint32_t>(engine_text.size());
+      return 0;
+    case HL_INFO_REGISTER_EVENTFD:
+      return files_open_.count(static_cast<int>(args.eventfd)) == 0 ? -EINVAL : 0;
+    case HL_INFO_GET_EVENTS: {
+      const uint64_t bits = events;
+      events = 0;
+      return answer(bits);
+    }
+    case HL_INFO_UNDEFINED_OPCODE_EVENT:
+      return answer(opcode);
+    case HL_INFO_RAZWI_EVENT:
+      return answer(razwi);
+    case HL_INFO_CS_TIMEOUT_EVENT:
+      return answer(timeout);
+    case HL_INFO_CLK_THROTTLE_REASON:
+      return answer(throttle);
+    default:
+      return -ENOTTY;
+  }
+}
+
+int FakeKernel::Buffer(hl_cb_args& args) {
+  if (const int error = Take(buffer_errors); error != 0) return error;
+  if (args.in.op == HL_CB_OP_CREATE) {
+    if (args.in.cb_size > HL_MAX_CB_SIZE) return -EINVAL;
+    const uint64_t handle = next_buffer_;
+    next_buffer_ += 0x1000;
+    buffers_[handle] = args.in.cb_size;
+    args = {};
+    args.out.cb_handle = handle;
+    return 0;
+  }
+  return buffers_.erase(args.in.cb_handle) == 1 ? 0 : -EINVAL;
+}
+
+int FakeKernel::Submit(hl_cs_args& args) {
+  if (!records) {
+    if (!submit_errors.empty()) return submit_errors.front();
+    args.out.seq = next_sequence_++;
+    return 0;
+  }
+  last_submission = args.in;
+  const auto* const chunks = reinterpret_cast<const hl_cs_chunk*>(args.in.chunks_execute);
+  last_chunks.assign(chunks, chunks + args.in.num_chunks_execute);
+  if (const int error = Take(submit_errors); error != 0) return error;
+  for (const hl_cs_chunk& chunk : last_chunks) {
+    if (chunk.queue_index >= GAUDI_QUEUE_ID_SIZE) return -EINVAL;
+    if (chunk.queue_index < GAUDI_QUEUE_ID_CPU_PQ && buffers_.count(chunk.cb_handle) == 0) {
+      return -EINVAL;
+    }
+  }
+  next_sequence_ += skipped_numbers;
+  skipped_numbers = 0;
+  const uint64_t sequence = next_sequence_++;
+  outcomes[sequence] = outcome;
+  args = {};
+  args.out.seq = sequence;
+  return 0;
+}
+
+int FakeKernel::Wait(hl_wait_cs_args& args) {
+  const hl_wait_cs_in in = args.in;
+  if (!records) {
+    args = {};
+    return 0;
+  }
+  wait_timeouts.push_back(in.timeout_us);
+  if (const int error = Take(wait_errors); error != 0) return error;
+  args = {};
+  const bool is_multi = (in.flags & HL_WAIT_CS_FLAGS_MULTI_CS) != 0;
+  const auto* const sequences = is_multi ? reinterpret_cast<const __u64*>(in.seq) : &in.seq;
+  for (int i = 0; i < (is_multi ? in.seq_arr_len : 1); ++i) {
+    const auto found = outcomes.find(sequences[i]);
+    if (found == outcomes.end()) return -EINVAL;
+    switch (found->second) {
+      case Outcome::kBusy:
+        continue;
+      case Outcome::kGone:
+        args.out.flags = HL_WAIT_CS_STATUS_FLAG_GONE;
+        break;
+      case Outcome::kDone:
+        break;
+      case Outcome::kTimedOut:
+        args.out.status = HL_WAIT_CS_STATUS_TIMEDOUT;
+        return says_errors ? -ETIMEDOUT : 0;
+      case Outcome::kAborted:
+        args.out.status = HL_WAIT_CS_STATUS_ABORTED;
+        return says_errors ? -EIO : 0;
+    }
+    args.out.cs_completion_map |= 1u << i;
+    return 0;
+  }
+  args.out.status = HL_WAIT_CS_STATUS_BUSY;
+  now += absl::Microseconds(static_cast<int64_t>(in.timeout_us));
+  return 0;
+}
+
+int FakeKernel::Memory(hl_mem_args& args) {
+  if (const int error = Take(memory_errors); error != 0) return error;
+  if (args.in.op == HL_MEM_OP_UNMAP) {
+    return mappings_.erase(args.in.unmap.device_virt_addr) == 1 ? 0 : -EINVAL;
+  }
+  if (args.in.op != HL_MEM_OP_MAP || !(args.in.flags & HL_MEM_USERPTR)) return -EINVAL;
+  const hl_mem_in in = args.in;
+  uint64_t base = next_address_;
+  if (in.map_host.hint_addr != 0) {
+    base = in.map_host.hint_addr;
+    if (base % kPage != 0) return unaligned_hint_error != 0 ? unaligned_hint_error : -EINVAL;
+  } else {
+    next_address_ += (in.map_host.mem_size / kPage + 2) * kPage;
+  }
+  const uint64_t address = base + in.map_host.host_virt_addr % kPage;
+  if (mappings_.count(address) != 0) return -ENOMEM;
+  mappings_[address] = in;
+  args = {};
+  args.out.device_virt_addr = address;
+  return 0;
+}
+
+int FakeKernel::Map(void* at, size_t bytes, int fd, uint64_t offset, void** mapped) {
+  if (const int error = Take(map_errors); error != 0) return error;
+  const auto file = files_open_.find(fd);
+  if (file == files_open_.end()) return -EBADF;
+  const bool is_node = file->second == File::kNode;
+  if (is_node) {
+    const auto buffer = buffers_.find(offset);
+    if (buffer == buffers_.end() || bytes > buffer->second) return -EINVAL;
+  }
+  if (at == nullptr) at = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
+  // Another object lies there now.
+  std::memset(at, 0, bytes);
+  regions_[at] = {bytes, is_node};
+  *mapped = at;
+  return 0;
+}
+
+int FakeKernel::Unmap(void* address) {
+  if (regions_.erase(address) == 0) return -EINVAL;
+  std::free(address);
+  return 0;
+}
+
+}  // namespace openhpu::hal::habanalabs

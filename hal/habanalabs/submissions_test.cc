@@ -1,0 +1,64 @@
+#include "hal/habanalabs/submissions.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace openhpu::hal::habanalabs {
+namespace {
+
+using testing::ElementsAre;
+
+TEST(Submissions, NumbersGrowByOne) {
+  Submissions submissions(4);
+  EXPECT_FALSE(submissions.known(Sequence(1)));
+  EXPECT_EQ(submissions.Add(100), Sequence(1));
+  EXPECT_EQ(submissions.Add(7), Sequence(2));
+  EXPECT_EQ(submissions.kernel(Sequence(1)), 100u);
+  EXPECT_EQ(submissions.Find(7), Sequence(2));
+  EXPECT_EQ(submissions.Find(8), Sequence(0));
+  EXPECT_TRUE(submissions.known(Sequence(2)));
+  EXPECT_FALSE(submissions.known(Sequence(0)));
+  EXPECT_FALSE(submissions.known(Sequence(3)));
+}
+
+TEST(Submissions, TheFirstResultStands) {
+  Submissions submissions(4);
+  const Sequence a = submissions.Add(1), b = submissions.Add(2);
+  submissions.Complete(a);
+  submissions.Fail(a, absl::AbortedError("late"));
+  submissions.Fail(b, absl::AbortedError("first"));
+  submissions.Fail(b, absl::AbortedError("second"));
+  submissions.Complete(b);
+  EXPECT_TRUE(submissions.result(a)->ok());
+  EXPECT_EQ(submissions.result(b)->message(), "first");
+}
+
+TEST(Submissions, OpenOnesAreListedInOrder) {
+  Submissions submissions(4);
+  for (uint64_t kernel = 11; kernel <= 15; ++kernel) submissions.Add(kernel);
+  submissions.Complete(Sequence(2));
+  EXPECT_THAT(submissions.Open(), ElementsAre(Sequence(1), Sequence(3), Sequence(4), Sequence(5)));
+  submissions.Complete(Sequence(1));
+  EXPECT_THAT(submissions.Open(), ElementsAre(Sequence(3), Sequence(4), Sequence(5)));
+}
+
+TEST(Submissions, WhatManyHaveFollowedIsComplete) {
+  Submissions submissions(4);
+  const Sequence lost = submissions.Add(1);
+  submissions.Fail(lost, absl::AbortedError("lost"));
+  const Sequence first = submissions.Add(2);
+  for (uint64_t i = 0; i < 7; ++i) {
+    EXPECT_FALSE(submissions.result(first).has_value()) << i;
+    submissions.Add(3 + i);
+  }
+  submissions.Add(10);
+  EXPECT_TRUE(submissions.result(first)->ok());
+  EXPECT_EQ(submissions.Open().size(), 8u);
+  // Errors outlive everything.
+  for (uint64_t i = 0; i < 100; ++i) submissions.Add(20 + i);
+  EXPECT_FALSE(submissions.result(lost)->ok());
+  EXPECT_EQ(submissions.Open().size(), 8u);
+}
+
+}  // namespace
+}  // namespace openhpu::hal::habanalabs
