@@ -95,7 +95,8 @@ Health::News Health::Collect(const Connection& connection, const FindSubmission&
     add(Kind::kRazwi, "access error");
   }
   if (bits & HL_NOTIFIER_EVENT_TPC_ASSERT) add(Kind::kTpcAssert, "a TPC kernel's assertion failed");
-  if (bits & HL_NOTIFIER_EVENT_USER_ENGINE_ERR) {
+  // The kernel says this beside whatever was wrong.
+  if ((bits & HL_NOTIFIER_EVENT_USER_ENGINE_ERR) && news.text.empty()) {
     add(Kind::kEngineError, "error of an engine in the user's work");
   }
   if (bits & HL_NOTIFIER_EVENT_GENERAL_HW_ERR) add(Kind::kHardwareError, "error of the hardware");

@@ -219,7 +219,8 @@ TEST_F(WaitTest, ATimeoutNamesTheSubmissionThatTimedOut) {
 
 TEST_F(WaitTest, AnUndefinedOpcodeNamesEngineStreamAndCommands) {
   const Sequence lost = Submit(Outcome::kAborted);
-  kernel_.events = HL_NOTIFIER_EVENT_UNDEFINED_OPCODE;
+  // The general error beside it is no event of its own.
+  kernel_.events = HL_NOTIFIER_EVENT_UNDEFINED_OPCODE | HL_NOTIFIER_EVENT_USER_ENGINE_ERR;
   kernel_.opcode.timestamp = 5;
   kernel_.opcode.engine_id = GAUDI_ENGINE_ID_DMA_2;
   kernel_.opcode.stream_id = 1;
