@@ -2,12 +2,13 @@
 // No descriptors here, no device addresses.
 //
 // Exact: four interleaved chains of fused multiply-adds, chain = k mod 4, rolled up as (c[K%4] +
-// c[(K+1)%4]) + (c[(K+2)%4] + c[(K+3)%4]), then + 0, ReLU, conversion to nearest even
-// (mme_descriptor.md, section 6). Denormal inputs and results of every step count as signed zeros,
-// a NaN is stored as 0x7FFFFFFF or 0x7FFF, and ReLU keeps it. The bits are equal on every machine,
-// for any number of threads. Fast: oneDNN on the operands in place. The bits hold for one library,
-// ISA level and number of threads; OPENHPU_CPU_ISA (avx2, avx512_core, avx512_core_bf16 ...: a
-// value of oneDNN's DNNL_MAX_CPU_ISA) pins the level.
+// c[(K+1)%4]) + (c[(K+2)%4] + c[(K+3)%4]), then no negative zero, ReLU, conversion
+// (mme_descriptor.md, section 6); every step is rounded as the shape says. Denormal inputs and
+// results of every step count as signed zeros, a NaN is stored as 0x7FFFFFFF or 0x7FFF, and ReLU
+// keeps it. The bits are equal on every machine, for any number of threads. Fast: oneDNN on the
+// operands in place. The bits hold for one library, ISA level and number of threads;
+// OPENHPU_CPU_ISA (avx2, avx512_core, avx512_core_bf16 ...: a value of oneDNN's DNNL_MAX_CPU_ISA)
+// pins the level. It rounds to nearest only: what is to be rounded otherwise goes the exact way.
 //
 // All functions are safe to call from any thread and use the process's OpenMP threads. Strides are
 // in elements, may be 0 or negative for inputs; outputs must not overlap each other or the inputs.
@@ -22,6 +23,7 @@
 #include "absl/status/status.h"
 #include "hal/base/dtype.h"
 #include "simulator/functional/gemm_cache.h"
+#include "simulator/functional/gemm_rounding.h"
 
 namespace openhpu::simulator {
 
@@ -39,6 +41,7 @@ struct GemmShape {
   DType in = DType::kFloat32;  // kFloat32 or kBFloat16, as is `out`
   DType out = DType::kFloat32;
   bool relu = false;
+  Rounding rounding = Rounding::kNearestEven;
 };
 
 // InvalidArgument names what no product has: a negative size, an integer type, a result that is not
@@ -65,6 +68,7 @@ struct ConvolutionShape {
   DType in_type = DType::kFloat32;
   DType out_type = DType::kFloat32;
   bool relu = false;
+  Rounding rounding = Rounding::kNearestEven;
 };
 
 absl::Status Validate(const ConvolutionShape& shape);

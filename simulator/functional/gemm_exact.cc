@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -175,11 +176,20 @@ struct ProductShape {
   int64_t m, n, k;
   DType out;
   bool relu;
+  Rounding rounding;
 };
 
 struct Scratch {
   std::vector<float> a, b, chains, row;
 };
+
+// What leaves the accumulator: no negative zero, whatever the rounding.
+inline uint32_t FinishedBits(float value, bool relu) {
+  if (value == 0.0f || (relu && value < 0.0f)) value = 0.0f;
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return (bits & 0x7FFFFFFFu) > 0x7F800000u ? kFloatNan : bits;
+}
 
 // The chains' sums of one row of a tile, rolled up. Adds commute, so only how chains pair depends
 // on k.
@@ -192,7 +202,7 @@ void RollUpRow(const float* const c[4], int64_t k, int64_t n, float* sums) {
 void RunBlock(const ProductShape& shape, const Product& product, int64_t row, int64_t rows,
               int64_t column, int64_t columns, Scratch& scratch) {
   const ChainKernel& kernel = BestChainKernel();
-  const FlushDenormals flush;
+  const FlushDenormals flush(shape.rounding);
   const int64_t row_tiles = (rows + kernel.rows - 1) / kernel.rows;
   const int64_t column_tiles = (columns + kernel.columns - 1) / kernel.columns;
   const int64_t tile = int64_t{kernel.rows} * kernel.columns;
@@ -233,7 +243,7 @@ void RunBlock(const ProductShape& shape, const Product& product, int64_t row, in
       RollUpRow(chains, shape.k, std::min<int64_t>(kernel.columns, columns - ct * kernel.columns),
                 scratch.row.data() + ct * kernel.columns);
     }
-    FinishRow(scratch.row.data(), columns, shape.relu, shape.out,
+    FinishRow(scratch.row.data(), columns, shape.relu, shape.out, shape.rounding, nullptr,
               product.c->Row(row + i) + column * StorageBytes(shape.out));
   }
 }
@@ -266,6 +276,8 @@ std::unique_ptr<Lines> MatrixLines(const std::byte* data, int64_t offset, int64_
 template <typename T>
 void RunGemm(const GemmShape& s, const std::byte* a, const std::byte* b, std::byte* c) {
   const int64_t out_bytes = StorageBytes(s.out);
+  constexpr size_t kProductsAtOnce = 4096;
+  const ProductShape shape = {s.m, s.n, s.k, s.out, s.relu, s.rounding};
   std::vector<Product> products;
   for (int64_t i = 0; i < s.batch[2]; ++i) {
     for (int64_t j = 0; j < s.batch[1]; ++j) {
@@ -277,10 +289,13 @@ void RunGemm(const GemmShape& s, const std::byte* a, const std::byte* b, std::by
             {MatrixLines<T>(a, offset(s.a), s.a.row, s.a.column),
              MatrixLines<T>(b, offset(s.b), s.b.column, s.b.row),
              std::make_unique<MatrixRows>(c + offset(s.c) * out_bytes, s.c.row * out_bytes)});
+        if (products.size() < kProductsAtOnce) continue;
+        RunProducts(shape, products);
+        products.clear();
       }
     }
   }
-  RunProducts({s.m, s.n, s.k, s.out, s.relu}, products);
+  RunProducts(shape, products);
 }
 
 template <typename T>
@@ -303,16 +318,16 @@ void RunConvolution(const ConvolutionShape& s, const std::byte* x, const std::by
        std::make_unique<LinesAcrossK<T>>(reinterpret_cast<const T*>(w), 0, k_offsets.data()),
        std::make_unique<ImageRows>(s, y)});
   RunProducts({s.batch * s.out[0] * s.out[1] * s.out[2], s.features,
-               static_cast<int64_t>(k_offsets.size()), s.out_type, s.relu},
+               static_cast<int64_t>(k_offsets.size()), s.out_type, s.relu, s.rounding},
               products);
 }
 
 }  // namespace
 
 void AddToChains(int64_t first_k, int64_t count, const float* a, const float* b, int width,
-                 float* chains) {
+                 Rounding rounding, float* chains) {
   const ChainKernel& kernel = BestChainKernel();
-  const FlushDenormals flush;
+  const FlushDenormals flush(rounding);
   thread_local std::vector<float> a_panels, b_panels;
   float sums[kMaxKernelRows * kMaxKernelColumns];
   const int64_t quarter = (count + 3) / 4;
@@ -352,32 +367,78 @@ void AddToChains(int64_t first_k, int64_t count, const float* a, const float* b,
   }
 }
 
-void RollUpChains(const float* chains, int64_t k_total, int64_t elements, float* sums) {
-  const FlushDenormals flush;
+void RollUpChains(const float* chains, int64_t k_total, int64_t elements, Rounding rounding,
+                  float* sums) {
+  const FlushDenormals flush(rounding);
   const float* const c[4] = {chains, chains + elements, chains + 2 * elements,
                              chains + 3 * elements};
   RollUpRow(c, k_total, elements, sums);
 }
 
-void AddTiles(const float* more, int64_t elements, float* sums) {
-  const FlushDenormals flush;
+void AddTiles(const float* more, int64_t elements, Rounding rounding, float* sums) {
+  const FlushDenormals flush(rounding);
   for (int64_t i = 0; i < elements; ++i) sums[i] += more[i];
 }
 
-void FinishRow(const float* sums, int64_t count, bool relu, DType out, std::byte* to) {
-  for (int64_t i = 0; i < count; ++i) {
-    float value = sums[i] + 0.0f;
-    if (relu && value < 0.0f) value = 0.0f;
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7FFFFFFFu) > 0x7F800000u) bits = 0x7FFFFFFFu;
-    if (out == DType::kFloat32) {
-      std::memcpy(to + 4 * i, &bits, 4);
-    } else {
-      const uint32_t rounded = bits == 0x7FFFFFFFu ? bits : bits + 0x7FFFu + ((bits >> 16) & 1u);
-      const uint16_t half = static_cast<uint16_t>(rounded >> 16);
+void FinishRow(const float* sums, int64_t count, bool relu, DType out, Rounding rounding,
+               const uint32_t* random, std::byte* to) {
+  const auto halves = [&](auto convert) {
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t bits = FinishedBits(sums[i], relu);
+      const uint16_t half = bits == kFloatNan ? kBFloat16Nan : convert(bits, i);
       std::memcpy(to + 2 * i, &half, 2);
     }
+  };
+  if (out == DType::kFloat32) {
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t bits = FinishedBits(sums[i], relu);
+      std::memcpy(to + 4 * i, &bits, 4);
+    }
+    return;
+  }
+  if (random != nullptr) {
+    return halves([random](uint32_t bits, int64_t i) { return RoundToBFloat16(bits, random[i]); });
+  }
+  switch (rounding) {
+    case Rounding::kNearestEven:
+      return halves(
+          [](uint32_t bits, int64_t) { return RoundToBFloat16<Rounding::kNearestEven>(bits); });
+    case Rounding::kZero:
+      return halves([](uint32_t bits, int64_t) { return RoundToBFloat16<Rounding::kZero>(bits); });
+    case Rounding::kUp:
+      return halves([](uint32_t bits, int64_t) { return RoundToBFloat16<Rounding::kUp>(bits); });
+    case Rounding::kDown:
+      return halves([](uint32_t bits, int64_t) { return RoundToBFloat16<Rounding::kDown>(bits); });
+  }
+}
+
+void ReduceRow(const Reduction& reduction, const std::byte* values, int64_t count, std::byte* to) {
+  std::vector<float> sums(count);
+  const int64_t bytes = StorageBytes(reduction.type);
+  const auto load = [&](const std::byte* from, int64_t i) {
+    if (reduction.type == DType::kFloat32) {
+      float value;
+      std::memcpy(&value, from + 4 * i, 4);
+      return value;
+    }
+    uint16_t half;
+    std::memcpy(&half, from + bytes * i, 2);
+    return BFloat16ToFloat(half);
+  };
+  {
+    // A sum of bf16 rounded to float and then, in the same direction or to nearest, to bf16 is
+    // rounded as if once: float has more than twice the digits.
+    const FlushDenormals flush(reduction.rounding);
+    for (int64_t i = 0; i < count; ++i) {
+      const float value = load(values, i);
+      sums[i] = load(to, i) + (reduction.subtract ? -value : value);
+    }
+  }
+  // Memory keeps its negative zeros.
+  for (int64_t i = 0; i < count; ++i) {
+    const bool minus_zero = sums[i] == 0.0f && std::signbit(sums[i]);
+    FinishRow(&sums[i], 1, false, reduction.type, reduction.rounding, nullptr, to + bytes * i);
+    if (minus_zero) to[bytes * i + bytes - 1] = std::byte{0x80};
   }
 }
 

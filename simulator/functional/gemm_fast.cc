@@ -276,6 +276,7 @@ bool AsGemm(const ConvolutionShape& s, GemmShape& gemm) {
 absl::Status FastGemm(const GemmShape& shape, const std::byte* a, const std::byte* b,
                       std::byte* c) {
   RETURN_IF_ERROR(Validate(shape));
+  if (shape.rounding != Rounding::kNearestEven) return ExactGemm(shape, a, b, c);
   RETURN_IF_ERROR(PrepareEngine());
   GemmShape s = Simplify(shape);
   const auto forward = [&](const GemmShape::Strides& t, bool may_broadcast) {
@@ -299,6 +300,7 @@ absl::Status FastGemm(const GemmShape& shape, const std::byte* a, const std::byt
 absl::Status FastConvolution(const ConvolutionShape& shape, const std::byte* x, const std::byte* w,
                              std::byte* y, const WeightsSource& weights) {
   RETURN_IF_ERROR(Validate(shape));
+  if (shape.rounding != Rounding::kNearestEven) return ExactConvolution(shape, x, w, y);
   RETURN_IF_ERROR(PrepareEngine());
   Image image = Crop(shape);
   ConvolutionShape& s = image.shape;
@@ -325,7 +327,10 @@ absl::Status FastConvolution(const ConvolutionShape& shape, const std::byte* x, 
       Table().Get(ConvolutionKey(image), [&] { return MakeConvolution(image); });
   if (primitive == nullptr) return ExactConvolution(shape, x, w, y);
 
-  ASSIGN_OR_RETURN(SharedBytes reordered, ReorderedWeights(s, *primitive, w, weights));
+  absl::StatusOr<SharedBytes> kept = ReorderedWeights(s, *primitive, w, weights);
+  // Weights that overlap each other, which the library does not take.
+  if (!kept.ok()) return ExactConvolution(shape, x, w, y);
+  const SharedBytes reordered = *std::move(kept);
   SharedBytes x_copy, y_copy;
   if (copy_x) x_copy = AllocateAligned(s.batch * dense_x[3] * in_bytes);
   if (copy_y) y_copy = AllocateAligned(s.batch * dense_y[3] * out_bytes);

@@ -1,5 +1,6 @@
 #include "simulator/functional/gemm_kernels.h"
 
+#include <cfenv>
 #include <cfloat>
 #include <cmath>
 
@@ -12,8 +13,21 @@ namespace {
 
 float Flush(float x) { return std::fabs(x) < FLT_MIN ? std::copysign(0.0f, x) : x; }
 
-// One step as the vector units do it with denormals flushed. They decide by the result rounded as
-// if the exponent had no lower bound.
+// The magnitude below which the vector units flush a sum that, with the exponent's lower bound, is
+// rounded to the smallest normal number; `at` itself is flushed too if `inclusive`. They decide by
+// the result rounded as if the exponent had no lower bound.
+struct Edge {
+  double at;
+  bool inclusive;
+};
+
+Edge EdgeOf(int mode, bool negative) {
+  if (mode == FE_TONEAREST) return {static_cast<double>(FLT_MIN) * (1.0 - 0x1p-25), false};
+  const bool away = mode == (negative ? FE_DOWNWARD : FE_UPWARD);
+  return {static_cast<double>(FLT_MIN) * (1.0 - 0x1p-24), away};
+}
+
+// One step as the vector units do it with denormals flushed.
 float FlushedFma(float a, float b, float c) {
   a = Flush(a);
   b = Flush(b);
@@ -22,13 +36,18 @@ float FlushedFma(float a, float b, float c) {
   if (std::fabs(sum) != FLT_MIN) return Flush(sum);
   // The smallest normal number, perhaps rounded up from below: the exact sum, as a double and its
   // error.
-  const double product = static_cast<double>(a) * b;
-  const double rounded = product + c;
-  const double part = rounded - product;
-  const double error = (product - (rounded - part)) + (c - part);
-  const double tie = static_cast<double>(FLT_MIN) * (1.0 - 0x1p-25);
+  const int mode = std::fegetround();
+  if (mode != FE_TONEAREST) std::fesetround(FE_TONEAREST);  // the error below is exact in no other
+  const volatile double product = static_cast<double>(a) * b;
+  const volatile double rounded = product + c;
+  const volatile double part = rounded - product;
+  const volatile double error = (product - (rounded - part)) + (c - part);
+  if (mode != FE_TONEAREST) std::fesetround(mode);
+  const Edge edge = EdgeOf(mode, rounded < 0);
   const double size = std::fabs(rounded), grow = rounded < 0 ? -error : error;
-  return size < tie || (size == tie && grow < 0) ? std::copysign(0.0f, sum) : sum;
+  const bool below =
+      size < edge.at || (size == edge.at && (grow < 0 || (grow == 0 && edge.inclusive)));
+  return below ? std::copysign(0.0f, sum) : sum;
 }
 
 constexpr int kPortableRows = 4, kPortableColumns = 8;
@@ -131,13 +150,20 @@ const std::vector<ChainKernel>& ChainKernels() {
 const ChainKernel& BestChainKernel() { return ChainKernels().front(); }
 
 #if defined(__x86_64__)
-// Bits 6 (denormals are zeros) and 15 (flush to zero) of MXCSR; rounding to nearest, no exception
-// unmasked.
-FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(0x1F80u | 0x8040u); }
+// Bits 6 (denormals are zeros), 15 (flush to zero) and 14:13 (rounding: nearest, down, up, zero) of
+// MXCSR; no exception unmasked.
+FlushDenormals::FlushDenormals(Rounding rounding) : saved_(_mm_getcsr()) {
+  constexpr unsigned kModes[] = {0x0000u, 0x6000u, 0x4000u, 0x2000u};
+  _mm_setcsr(0x1F80u | 0x8040u | kModes[static_cast<int>(rounding)]);
+}
 FlushDenormals::~FlushDenormals() { _mm_setcsr(saved_); }
 #else
-FlushDenormals::FlushDenormals() : saved_(0) {}
-FlushDenormals::~FlushDenormals() = default;
+FlushDenormals::FlushDenormals(Rounding rounding)
+    : saved_(static_cast<unsigned>(std::fegetround())) {
+  constexpr int kModes[] = {FE_TONEAREST, FE_TOWARDZERO, FE_UPWARD, FE_DOWNWARD};
+  std::fesetround(kModes[static_cast<int>(rounding)]);
+}
+FlushDenormals::~FlushDenormals() { std::fesetround(static_cast<int>(saved_)); }
 #endif
 
 }  // namespace openhpu::simulator

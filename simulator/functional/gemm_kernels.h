@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "simulator/functional/gemm_rounding.h"
+
 namespace openhpu::simulator {
 
 // sums[r][c] = fma(a[k][r], b[k][c], sums[r][c]) for k = 0 .. count - 1, in that order; a is
@@ -25,10 +27,11 @@ inline constexpr int kMaxKernelColumns = 48;
 const ChainKernel& BestChainKernel();
 const std::vector<ChainKernel>& ChainKernels();
 
-// While it lives, arithmetic of this thread takes denormal numbers as signed zeros and makes none.
+// While it lives, arithmetic of this thread takes denormal numbers as signed zeros and makes none,
+// and rounds as asked.
 class FlushDenormals {
  public:
-  FlushDenormals();
+  explicit FlushDenormals(Rounding rounding = Rounding::kNearestEven);
   ~FlushDenormals();
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;

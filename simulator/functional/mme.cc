@@ -143,12 +143,7 @@ absl::StatusOr<MmeWork> AnalyseMme(const MmeDescriptor& descriptor) {
   work.common_dim = static_cast<uint64_t>(view.CommonDim());
   work.fp32_in = view.s.type == DType::kFloat32;
   work.out_bytes = static_cast<uint32_t>(view.o.ElementBytes());
-  if (view.signal && !view.keep_running) {
-    work.signals = 1;
-    for (int i = 0; i < kMmeLoops; ++i) {
-      if ((view.signal_mask >> i & 1) == 0) work.signals *= static_cast<uint64_t>(view.size[i]);
-    }
-  }
+  work.signals = static_cast<uint64_t>(view.Signals());
   return work;
 }
 

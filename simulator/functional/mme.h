@@ -4,7 +4,7 @@
 // Two ways, tested against each other: the generic loop nest, which takes any descriptor, and dense
 // calls for the canonical forms (GEMM, batched GEMM, forward convolution, memset). Two arithmetics:
 // exact (four interleaved FMA chains, k mod 4, then a fixed tree: equal bits on every machine with
-// FMA) and fast (oneDNN).
+// FMA) and fast (oneDNN; for dense forms that round to nearest).
 #ifndef SIMULATOR_FUNCTIONAL_MME_H_
 #define SIMULATOR_FUNCTIONAL_MME_H_
 
@@ -18,6 +18,7 @@
 #include "hal/abi/gaudi/mme.h"
 #include "simulator/functional/access.h"
 #include "simulator/functional/gemm_cache.h"
+#include "simulator/functional/gemm_rounding.h"
 
 namespace openhpu::simulator {
 
@@ -32,23 +33,28 @@ struct MmeWork {
   uint64_t signals = 0;    // SOB writes of each array
 };
 
-// The ring of accumulators that outlives a descriptor; one a pair, owned by the engine. Zero after
-// reset.
+// What outlives a descriptor: the ring of accumulators, zero after reset, and the generators of
+// stochastic rounding. One a pair, owned by the engine.
 struct MmeState {
   struct Array {
     std::vector<float> accumulators;  // 16 tiles of m x m, allocated on first use
     std::vector<float> running;       // what accStoreIncDisable retains: four chains of m x m
     uint64_t running_vectors = 0;     // k-vectors in them
     uint32_t index = 0;
+    RoundingGenerators generators;
   };
   std::array<Array, 2> arrays;  // local, remote
+
+  MmeState() { arrays[1].generators = RoundingGenerators(1); }
   // Weights as the fast arithmetic wants them, of the one AddressSpace that this state is used
   // with; made on first use. Pairs may share one.
   std::shared_ptr<WeightsCache> weights;
 };
 
 // InvalidArgument names the field when the descriptor cannot be run (two live loops share a dim, k
-// counts differ, more than 16 partial tiles ...).
+// counts differ, more than 16 partial tiles ...), or would take a card longer than its driver
+// waits. Any words are taken, in bounded time and memory; nothing outside of the AddressSpace is
+// touched.
 absl::StatusOr<MmeWork> AnalyseMme(const hal::abi::gaudi::MmeDescriptor& descriptor);
 // Reads (S, L) and writes (O) of both arrays, clipped to the valid elements; what a canonical form
 // reads only for tiles that it does not write is left out.

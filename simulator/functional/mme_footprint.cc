@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
 #include <variant>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
 #include "simulator/functional/mme.h"
@@ -124,10 +126,23 @@ std::vector<Progression> Touched(const ConvolutionShape& s, int d) {
   return progressions;
 }
 
+constexpr size_t kMostImageBoxes = size_t{1} << 20;
+
 void ConvolutionBoxes(const MmeView& view, const MmeConvolutionForm& form,
                       std::vector<AccessBox>& boxes) {
   const ConvolutionShape& s = form.shape;
-  const std::vector<Progression> w = Touched(s, 0), h = Touched(s, 1), d = Touched(s, 2);
+  std::vector<Progression> w = Touched(s, 0), h = Touched(s, 1), d = Touched(s, 2);
+  // Many uneven gaps: the axes with most of them count as read whole.
+  while (w.size() * h.size() * d.size() > kMostImageBoxes) {
+    std::vector<Progression>& axis =
+        std::max({std::ref(w), std::ref(h), std::ref(d)},
+                 [](const std::vector<Progression>& a, const std::vector<Progression>& b) {
+                   return a.size() < b.size();
+                 });
+    const Progression& last = axis.back();
+    axis = {{axis.front().first, 1,
+             last.first + last.step * (last.count - 1) - axis.front().first + 1}};
+  }
   for (const Progression& z : d) {
     for (const Progression& y : h) {
       for (const Progression& x : w) {
@@ -189,14 +204,19 @@ void RangeBoxes(const Ranges& ranges, bool write, std::vector<AccessBox>& boxes)
   }
 }
 
+constexpr size_t kMostRanges = size_t{1} << 22;
+
 // Every line that a walk touches.
 absl::Status WalkRanges(const MmeView& view, const MmeOperand& operand, int array,
                         MmeWalk::Role role, Ranges& ranges) {
   if (operand.Void()) return absl::OkStatus();
   MmeWalk walk(view, operand, array, role);
+  absl::flat_hash_set<MmeWalk::Place> seen;
   int64_t gemms = 1;
   for (int64_t size : operand.size) gemms *= size;
   for (int64_t i = 0; i < gemms; ++i) {
+    // Most loops move one operand only: the others walk the same lines again.
+    if (!seen.insert(walk.place()).second && walk.SkipIfFree()) continue;
     RETURN_IF_ERROR(walk.Gemm([&](const MmeLine& line) {
       if (line.begin < line.end) {
         const uint64_t bytes = static_cast<uint64_t>(operand.ElementBytes());
@@ -205,24 +225,12 @@ absl::Status WalkRanges(const MmeView& view, const MmeOperand& operand, int arra
       }
       return absl::OkStatus();
     }));
+    if (ranges.size() > kMostRanges) {
+      return absl::UnimplementedError(absl::StrCat("MME descriptor: touches more than ",
+                                                   kMostRanges, " separate ranges of memory"));
+    }
   }
   return absl::OkStatus();
-}
-
-// What the walks below, and the loop nest, get through in seconds: lines of operands and results,
-// of each array. Loop counts of a descriptor go much further; a machine that met such a one would
-// be reset for taking too long.
-constexpr int64_t kMostLines = int64_t{1} << 24;
-
-absl::Status CheckWalkable(const MmeView& view) {
-  int64_t gemms = 1;
-  for (int64_t size : view.size) gemms = std::min(gemms * size, kMostLines + 1);
-  const int64_t lines =
-      view.m + std::max({view.s.Vectors(), view.l.Vectors(), view.o.spatial_size});
-  if (lines <= kMostLines / gemms) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat(
-      "MME descriptor: ", gemms > kMostLines ? "over " : "", std::min(gemms, kMostLines),
-      " gemms of ", lines, " lines outside of the dense forms; at most ", kMostLines, " in all"));
 }
 
 }  // namespace

@@ -11,7 +11,8 @@
 namespace openhpu::simulator {
 namespace {
 
-constexpr int64_t kMaxCommonDim = 1 << 22;  // the k-vectors of a tile are held at once: 1 GiB
+// k-vectors that are held at once, of each stream.
+constexpr int64_t kChunk = 512;
 
 // Widens `count` elements.
 void Load(DType type, const std::byte* from, int64_t count, float* to) {
@@ -34,43 +35,72 @@ class VectorStream {
         operand_(operand),
         walk_(view, operand, array, MmeWalk::Role::kInput),
         memory_(memory),
-        vectors_(view.CommonDim() * view.m),
-        line_(std::max(operand.roi[0], view.m)) {}
+        vectors_(kChunk * view.m),
+        line_(std::max(kChunk, view.m)) {}
 
-  // The next group, [k][m]; valid until the next call.
-  absl::StatusOr<const float*> NextGroup() {
+  // The next `count` vectors, at most kChunk and of one group, [count][m]; valid until the next
+  // call. A group that is repeated fits the buffer, and is asked for whole.
+  absl::StatusOr<const float*> Take(int64_t count) {
     if (uses_left_ > 0) {
       --uses_left_;
       return vectors_.data();
     }
-    std::fill(vectors_.begin(), vectors_.end(), 0.0f);
-    int64_t gemms = 1;
-    for (int i = 0; i < kMmeLoops; ++i) {
-      if (view_.Accumulates(i)) gemms *= operand_.size[i];
-    }
-    for (int64_t g = 0; g < gemms; ++g) {
-      float* to = vectors_.data() + g * operand_.Vectors() * view_.m;
-      RETURN_IF_ERROR(walk_.Gemm([&](const MmeLine& line) { return Read(line, to); }));
+    std::fill_n(vectors_.begin(), count * view_.m, 0.0f);
+    for (int64_t done = 0; done < count;) {
+      if (left_ == 0) RETURN_IF_ERROR(BeginGemm());
+      const int64_t part = std::min(left_, count - done);
+      float* to = vectors_.data() + done * view_.m;
+      RETURN_IF_ERROR(operand_.transposed ? TakeColumns(part, to) : TakeLines(part, to));
+      left_ -= part;
+      done += part;
+      if (left_ == 0 && !operand_.transposed) walk_.End();
     }
     uses_left_ = operand_.repeat - 1;
     return vectors_.data();
   }
 
  private:
-  absl::Status Read(const MmeLine& line, float* to) {
-    std::fill_n(line_.begin(), line.width, operand_.padding);
-    if (line.begin < line.end) {
-      const int64_t bytes = operand_.ElementBytes();
-      ASSIGN_OR_RETURN(const std::byte* from,
-                       memory_.Resolve(DeviceAddress(line.address.value() + line.begin * bytes),
-                                       (line.end - line.begin) * bytes));
-      Load(operand_.type, from, line.end - line.begin, line_.data() + (line.begin - line.first));
+  absl::Status BeginGemm() {
+    left_ = operand_.Vectors();
+    const int64_t lines = walk_.Begin();
+    if (!operand_.transposed) return absl::OkStatus();
+    lines_.resize(lines);
+    for (MmeLine& line : lines_) RETURN_IF_ERROR(walk_.Next(line));
+    walk_.End();
+    return absl::OkStatus();
+  }
+
+  // Each line is a vector.
+  absl::Status TakeLines(int64_t count, float* to) {
+    MmeLine line;
+    for (int64_t i = 0; i < count; ++i) {
+      RETURN_IF_ERROR(walk_.Next(line));
+      RETURN_IF_ERROR(Read(line, line.first, line.width, to + i * view_.m));
     }
-    if (operand_.transposed) {
-      for (int64_t k = 0; k < line.width; ++k) to[k * view_.m + line.number] = line_[k];
-    } else {
-      std::copy_n(line_.begin(), line.width, to + line.number * view_.m);
+    return absl::OkStatus();
+  }
+
+  // A vector is one element of each line.
+  absl::Status TakeColumns(int64_t count, float* to) {
+    const int64_t first = operand_.Vectors() - left_;
+    for (const MmeLine& line : lines_) {
+      RETURN_IF_ERROR(Read(line, line.first + first, count, line_.data()));
+      for (int64_t k = 0; k < count; ++k) to[k * view_.m + line.number] = line_[k];
     }
+    return absl::OkStatus();
+  }
+
+  // Elements [first, first + count) of dim 0.
+  absl::Status Read(const MmeLine& line, int64_t first, int64_t count, float* to) {
+    std::fill_n(to, count, operand_.padding);
+    const int64_t begin = std::max(line.begin, first), end = std::min(line.end, first + count);
+    if (begin >= end) return absl::OkStatus();
+    const int64_t bytes = operand_.ElementBytes();
+    ASSIGN_OR_RETURN(
+        const std::byte* from,
+        memory_.Resolve(DeviceAddress(line.address.value() + static_cast<uint64_t>(begin * bytes)),
+                        static_cast<uint64_t>((end - begin) * bytes)));
+    Load(operand_.type, from, end - begin, to + (begin - first));
     return absl::OkStatus();
   }
 
@@ -80,6 +110,8 @@ class VectorStream {
   AddressSpace& memory_;
   std::vector<float> vectors_;
   std::vector<float> line_;
+  std::vector<MmeLine> lines_;  // of the gemm, if the vectors lie across them
+  int64_t left_ = 0;            // vectors of the gemm
   int64_t uses_left_ = 0;
 };
 
@@ -93,57 +125,72 @@ class Array {
         columns_(view, view.l, array, memory),
         output_(view, view.o, array, MmeWalk::Role::kOutput),
         tile_(view.m * view.m),
-        row_(view.m) {}
+        row_(view.m),
+        random_(view.m),
+        finished_(view.m * sizeof(float)) {}
 
-  // Adds one group and rolls it up.
-  absl::Status Step(const float* s) {
-    ASSIGN_OR_RETURN(const float* l, columns_.NextGroup());
-    const int64_t k = view_.CommonDim(), elements = view_.m * view_.m;
+  // Adds the next `count` vectors of a group.
+  absl::Status Add(const float* s, int64_t count) {
+    ASSIGN_OR_RETURN(const float* l, columns_.Take(count));
+    const int64_t elements = view_.m * view_.m;
     std::vector<float>& chains = state_.running;
     if (chains.size() != static_cast<size_t>(4 * elements)) {
       chains.assign(4 * elements, 0.0f);
       state_.running_vectors = 0;
     }
-    AddToChains(static_cast<int64_t>(state_.running_vectors % 4), k, s, l,
-                static_cast<int>(view_.m), chains.data());
-    state_.running_vectors += k;
+    AddToChains(static_cast<int64_t>(state_.running_vectors % 4), count, s, l,
+                static_cast<int>(view_.m), view_.rounding, chains.data());
+    state_.running_vectors += static_cast<uint64_t>(count);
+    return absl::OkStatus();
+  }
+
+  // Ends a group.
+  absl::Status RollUp() {
     if (view_.keep_running) return absl::OkStatus();
+    const int64_t elements = view_.m * view_.m;
+    std::vector<float>& chains = state_.running;
+    if (chains.size() != static_cast<size_t>(4 * elements)) chains.assign(4 * elements, 0.0f);
     RollUpChains(chains.data(), static_cast<int64_t>(state_.running_vectors % 4), elements,
-                 tile_.data());
+                 view_.rounding, tile_.data());
     std::fill(chains.begin(), chains.end(), 0.0f);
     state_.running_vectors = 0;
-    return RollUp();
+    return Leave();
   }
 
  private:
   // The finished sum meets its accumulator and leaves for memory. A tile that is stored without
   // accumulation passes its accumulator by.
-  absl::Status RollUp() {
+  absl::Status Leave() {
     const int64_t elements = view_.m * view_.m;
     if (view_.accum || !view_.store) {
       state_.accumulators.resize(hal::abi::gaudi::kMmeAccumulators * 64 * 64);
       float* accumulator = state_.accumulators.data() + state_.index * 64 * 64;
-      if (view_.accum) AddTiles(accumulator, elements, tile_.data());
+      if (view_.accum) AddTiles(accumulator, elements, view_.rounding, tile_.data());
       if (!view_.store) std::copy(tile_.begin(), tile_.end(), accumulator);
     }
     state_.index = (state_.index + 1) % hal::abi::gaudi::kMmeAccumulators;
-    return output_.Gemm(
-        [this](const MmeLine& line) { return view_.store ? Store(line) : absl::OkStatus(); });
+    if (!view_.store) return absl::OkStatus();  // the address generator only carries the signal
+    return output_.Gemm([this](const MmeLine& line) { return Store(line); });
   }
 
   absl::Status Store(const MmeLine& line) {
+    if (view_.stochastic) state_.generators.Draw(view_.m, random_.data());
     if (line.begin >= line.end) return absl::OkStatus();
-    const int64_t bytes = view_.o.ElementBytes();
+    const int64_t bytes = view_.o.ElementBytes(), count = line.end - line.begin;
     ASSIGN_OR_RETURN(std::byte * to,
-                     memory_.Resolve(DeviceAddress(line.address.value() + line.begin * bytes),
-                                     (line.end - line.begin) * bytes));
+                     memory_.Resolve(DeviceAddress(line.address.value() +
+                                                   static_cast<uint64_t>(line.begin * bytes)),
+                                     static_cast<uint64_t>(count * bytes)));
     const float* values = tile_.data() + line.number * view_.m;
     if (view_.transposed_o) {
       for (int64_t i = 0; i < view_.m; ++i) row_[i] = tile_[i * view_.m + line.number];
       values = row_.data();
     }
-    FinishRow(values + (line.begin - line.first), line.end - line.begin, view_.relu, view_.o.type,
-              to);
+    const int64_t column = line.begin - line.first;
+    std::byte* const finished = view_.reduction.has_value() ? finished_.data() : to;
+    FinishRow(values + column, count, view_.relu, view_.o.type, view_.rounding,
+              view_.stochastic ? random_.data() + column : nullptr, finished);
+    if (view_.reduction.has_value()) ReduceRow(*view_.reduction, finished, count, to);
     return absl::OkStatus();
   }
 
@@ -154,6 +201,8 @@ class Array {
   MmeWalk output_;
   std::vector<float> tile_;
   std::vector<float> row_;
+  std::vector<uint32_t> random_;     // of a line that is rounded stochastically
+  std::vector<std::byte> finished_;  // of a line that is added to memory
 };
 
 }  // namespace
@@ -189,51 +238,85 @@ int64_t MmeWalk::Width() const {
   return Partial() && rest != 0 ? rest : view_.m;
 }
 
-absl::Status MmeWalk::Gemm(absl::FunctionRef<absl::Status(const MmeLine&)> use) {
-  const int64_t lines = Lines(), bytes = operand_.ElementBytes();
-  const bool is_void = operand_.Void();
-  std::array<int64_t, 5> at;
-  for (int d = 0; d < 5; ++d) at[d] = base_[d] + start_[d];
-  MmeLine line;
+int64_t MmeWalk::Begin() {
+  for (int d = 0; d < 5; ++d) point_[d] = base_[d] + start_[d];
+  lines_ = Lines();
+  line_ = 0;
+  width_ = Width();
+  void_ = operand_.Void();
+  return lines_;
+}
+
+absl::Status MmeWalk::Next(MmeLine& line) {
+  bool inside = !void_;
+  for (int d = operand_.lower ? 2 : 1; d < 5; ++d) {
+    inside = inside && point_[d] >= 0 && point_[d] < operand_.valid[d];
+  }
+  int64_t begin = 0, end = operand_.valid[0];
+  if (operand_.lower) {  // the fused dims 0 and 1
+    begin = -point_[1];
+    end = std::min(end, operand_.valid[1] - point_[1]);
+  }
+  line.number = line_;
   line.first = base_[0];
-  line.width = Width();
-  for (int64_t i = 0; i < lines; ++i) {
-    bool inside = !is_void;
-    for (int d = operand_.lower ? 2 : 1; d < 5; ++d) {
-      inside = inside && at[d] >= 0 && at[d] < operand_.valid[d];
+  line.width = width_;
+  line.begin = std::max(line.first, begin);
+  line.end = inside ? std::min(line.first + line.width, end) : line.begin;
+  line.end = std::max(line.begin, line.end);
+  const uint64_t offset = static_cast<uint64_t>(point_[1]) + static_cast<uint64_t>(point_[2]) +
+                          static_cast<uint64_t>(point_[3]) + static_cast<uint64_t>(point_[4]);
+  line.address = DeviceAddress(operand_.address.value() +
+                               offset * static_cast<uint64_t>(operand_.ElementBytes()));
+  ++line_;
+  if (void_) return absl::OkStatus();  // its sizes and strides need not mean anything
+  // Where the last line leads to matters only to a walk that goes on from there.
+  const bool goes_on = line_ < lines_ || (operand_.advance && operand_.size[kTetris] > 1);
+  point_[1] += operand_.spatial_stride[0];
+  for (int d = 1; d < 4 && point_[d] >= base_[d] + operand_.roi[d]; ++d) {
+    point_[d] -= operand_.roi[d];
+    if (point_[d] >= base_[d] + operand_.roi[d] && goes_on) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("MME descriptor: a step over dim ", d, " carries more than once: roiSize ",
+                       operand_.roi[d], ", spatialStride ", operand_.spatial_stride[d - 1]));
     }
-    int64_t begin = 0, end = operand_.valid[0];
-    if (operand_.lower) {  // the fused dims 0 and 1
-      begin = -at[1];
-      end = std::min(end, operand_.valid[1] - at[1]);
-    }
-    line.number = i;
-    line.begin = std::max(line.first, begin);
-    line.end = inside ? std::min(line.first + line.width, end) : line.begin;
-    line.end = std::max(line.begin, line.end);
-    line.address = DeviceAddress(operand_.address.value() +
-                                 static_cast<uint64_t>((at[1] + at[2] + at[3] + at[4]) * bytes));
-    RETURN_IF_ERROR(use(line));
-    if (is_void) continue;  // its sizes and strides need not mean anything
-    at[1] += operand_.spatial_stride[0];
-    for (int d = 1; d < 4 && at[d] >= base_[d] + operand_.roi[d]; ++d) {
-      at[d] -= operand_.roi[d];
-      if (at[d] >= base_[d] + operand_.roi[d] && i + 1 < lines) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("MME descriptor: a step over dim ", d, " carries more than once: roiSize ",
-                         operand_.roi[d], ", spatialStride ", operand_.spatial_stride[d - 1]));
-      }
-      at[d + 1] += operand_.spatial_stride[d];
-    }
+    point_[d + 1] += operand_.spatial_stride[d];
   }
-  if (std::all_of(at_.begin(), at_.begin() + 4, [](int64_t n) { return n == 0; })) {
-    for (int d = 1; d < 5; ++d) next_start_[d] = at[d] - base_[d];
-  }
-  Next();
   return absl::OkStatus();
 }
 
-void MmeWalk::Next() {
+bool MmeWalk::FirstOfTetris() const {
+  return std::all_of(at_.begin(), at_.begin() + 4, [](int64_t n) { return n == 0; });
+}
+
+void MmeWalk::End() {
+  if (FirstOfTetris()) {
+    for (int d = 1; d < 5; ++d) next_start_[d] = point_[d] - base_[d];
+  }
+  Move();
+}
+
+absl::Status MmeWalk::Gemm(absl::FunctionRef<absl::Status(const MmeLine&)> use) {
+  MmeLine line;
+  for (int64_t i = Begin(); i > 0; --i) {
+    RETURN_IF_ERROR(Next(line));
+    RETURN_IF_ERROR(use(line));
+  }
+  End();
+  return absl::OkStatus();
+}
+
+MmeWalk::Place MmeWalk::place() const {
+  return {base_[0],  base_[1],  base_[2],  base_[3], base_[4], start_[1],
+          start_[2], start_[3], start_[4], Lines(),  Width()};
+}
+
+bool MmeWalk::SkipIfFree() {
+  if (operand_.advance && operand_.size[kTetris] > 1 && FirstOfTetris()) return false;
+  Move();
+  return true;
+}
+
+void MmeWalk::Move() {
   for (int i = 0; i < kMmeLoops; ++i) {
     const int dim = operand_.dim[i];
     if (at_[i] + 1 >= operand_.size[i]) {
@@ -249,22 +332,35 @@ void MmeWalk::Next() {
   }
 }
 
+absl::Status CheckWalkable(const MmeView& view) {
+  int64_t gemms = 1;
+  for (int64_t size : view.size) gemms = Saturated(gemms, size);
+  const int64_t lines = view.m + std::max(view.s.Vectors(), view.l.Vectors());
+  if (Saturated(gemms, lines) <= kMostMmeLines) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("MME descriptor: ", gemms, " gemms of ", lines,
+                                               " lines outside of the dense forms; at most ",
+                                               kMostMmeLines, " in all"));
+}
+
 absl::Status RunLoopNest(const MmeView& view, AddressSpace& memory, MmeState& state) {
-  if (view.CommonDim() > kMaxCommonDim) {
-    return absl::UnimplementedError(absl::StrCat("MME descriptor: a common dimension of ",
-                                                 view.CommonDim(), " outside of the dense forms"));
-  }
+  RETURN_IF_ERROR(CheckWalkable(view));
   VectorStream rows(view, view.s, 0, memory);
   Array local(view, 0, memory, state.arrays[0]), remote(view, 1, memory, state.arrays[1]);
+  const int64_t vectors = view.CommonDim();
   for (int64_t step = 0; step < view.Steps(); ++step) {
-    ASSIGN_OR_RETURN(const float* s, rows.NextGroup());
-    RETURN_IF_ERROR(local.Step(s));
-    RETURN_IF_ERROR(remote.Step(s));
+    for (int64_t k = 0; k < vectors; k += kChunk) {
+      const int64_t count = std::min(kChunk, vectors - k);
+      ASSIGN_OR_RETURN(const float* s, rows.Take(count));
+      RETURN_IF_ERROR(local.Add(s, count));
+      RETURN_IF_ERROR(remote.Add(s, count));
+    }
+    RETURN_IF_ERROR(local.RollUp());
+    RETURN_IF_ERROR(remote.RollUp());
   }
   if (!view.keep_running) {
     for (MmeState::Array& array : state.arrays) {
-      array.index =
-          static_cast<uint32_t>((array.index + view.roll) % hal::abi::gaudi::kMmeAccumulators);
+      array.index = static_cast<uint32_t>((array.index + static_cast<uint64_t>(view.roll)) %
+                                          hal::abi::gaudi::kMmeAccumulators);
     }
   }
   return absl::OkStatus();

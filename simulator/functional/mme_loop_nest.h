@@ -24,7 +24,7 @@ struct MmeLine {
 };
 
 // One address generator. Each call of Gemm walks the lines of the present iteration and moves on to
-// the next one.
+// the next one; so do Begin, Next for each of its lines, and End.
 class MmeWalk {
  public:
   enum class Role { kInput, kOutput };
@@ -33,11 +33,22 @@ class MmeWalk {
   // InvalidArgument when a step carries more than once; else the first error of `use`.
   absl::Status Gemm(absl::FunctionRef<absl::Status(const MmeLine&)> use);
 
+  int64_t Begin();  // lines of this gemm
+  absl::Status Next(MmeLine& line);
+  void End();
+
+  // All that a gemm's lines depend on.
+  using Place = std::array<int64_t, 11>;
+  Place place() const;
+  // Moves on without walking: only for a gemm whose end nothing depends on.
+  bool SkipIfFree();
+
  private:
   int64_t Lines() const;
   int64_t Width() const;
   bool Partial() const;
-  void Next();
+  bool FirstOfTetris() const;
+  void Move();
 
   const MmeView& view_;
   const MmeOperand& operand_;
@@ -45,7 +56,16 @@ class MmeWalk {
   const Role role_;
   std::array<int64_t, kMmeLoops> at_{};
   std::array<int64_t, 5> base_, start_, next_start_;
+  // Of the gemm that is walked.
+  std::array<int64_t, 5> point_{};
+  int64_t lines_ = 0, line_ = 0, width_ = 0;
+  bool void_ = false;
 };
+
+// The most lines of operands and results, of each array, that a descriptor outside of the dense
+// forms may have: minutes of work. Unimplemented with the number for more.
+inline constexpr int64_t kMostMmeLines = int64_t{1} << 28;
+absl::Status CheckWalkable(const MmeView& view);
 
 // Runs a descriptor: reads, multiplies in exact arithmetic, accumulates, stores. State is updated
 // also when a store fails.

@@ -10,6 +10,9 @@
 namespace openhpu::simulator {
 namespace {
 
+constexpr int64_t kMostVectors = int64_t{1} << 28;  // of a gemm
+constexpr int64_t kMostSteps = int64_t{1} << 20;    // of a convolution's axis, for all taps
+
 // How an operand steps over the rows (or columns) of the result: tile t begins at base + t * step,
 // its lines are `unit` apart, and exist in [0, valid). `carry`: lines of a tile before the walk
 // leaves the dimension.
@@ -25,7 +28,11 @@ Steps StepsOf(const MmeOperand& operand, int array, int dim, bool moved) {
   s.carry = INT64_MAX;
   if (dim == 1) {
     s.unit = operand.spatial_stride[0];
-    if (s.unit > 0) s.carry = (operand.roi[1] + s.unit - 1) / s.unit;
+    if (s.unit > 0) {
+      s.carry = (operand.roi[1] + s.unit - 1) / s.unit;
+    } else if (operand.roi[1] == 0) {
+      s.carry = 1;
+    }
   }
   return s;
 }
@@ -95,7 +102,11 @@ bool DimsAreOwn(const MmeOperand& operand) {
 
 // What no dense form has.
 bool Plain(const MmeView& v) {
-  if (!v.store || v.accum || v.keep_running) return false;
+  if (!v.store || v.accum || v.keep_running || v.stochastic || v.reduction.has_value()) {
+    return false;
+  }
+  // Products of strides and counts below stay small.
+  if (std::max(v.s.Vectors(), v.l.Vectors()) > kMostVectors) return false;
   for (const MmeOperand* operand : {&v.s, &v.l, &v.o}) {
     if (operand->lower || operand->repeat != 1 || !DimsAreOwn(*operand)) return false;
     for (const MmeOperand::Agu& agu : operand->agu) {
@@ -259,6 +270,7 @@ std::optional<MmeGemmForm> MatchGemm(const MmeView& v) {
   s.in = v.s.type;
   s.out = v.o.type;
   s.relu = v.relu;
+  s.rounding = v.rounding;
   s.a.row = a.transposed ? a.spatial_stride[0] : 1;
   s.a.column = a.transposed ? 1 : a.spatial_stride[0];
   s.b.column = b.transposed ? b.spatial_stride[0] : 1;
@@ -356,12 +368,13 @@ bool MatchOutput(const MmeView& v, ConvolutionShape& s) {
     if (s.y_strides[i] <= 0 || v.o.roi[i + 1] % s.y_strides[i] != 0) return false;
     s.out[i] = v.o.roi[i + 1] / s.y_strides[i];
     if (s.out[i] < 1 || !Inside(v.o, i + 1, s.out[i], s.y_strides[i])) return false;
+    if (Saturated(s.out[i], s.kernel[i]) > kMostSteps) return false;
     positions *= s.out[i];
   }
   s.y_strides[3] = v.o.spatial_stride[3];
   if (s.y_strides[3] <= 0 || base[4] < 0 || base[4] >= v.o.valid[4]) return false;
   s.batch = (v.o.valid[4] - base[4] + s.y_strides[3] - 1) / s.y_strides[3];
-  if (v.size[kTetris] * v.m < s.batch * positions) return false;
+  if (v.size[kTetris] * v.m < Saturated(s.batch, positions)) return false;
   // Images do not overlap, nor do rows and planes.
   int64_t reach = std::min(v.o.valid[0], int64_t{1} << 40) - 1;
   for (int i = 0; i < 4; ++i) {
@@ -411,6 +424,7 @@ std::optional<MmeConvolutionForm> MatchConvolution(const MmeView& v) {
   s.in_type = v.s.type;
   s.out_type = v.o.type;
   s.relu = v.relu;
+  s.rounding = v.rounding;
   if (s.channels < 1 || v.l.Vectors() != s.channels || !MatchWeights(v, s) || !MatchOutput(v, s) ||
       !MatchImage(v, s, form.x_offset)) {
     return std::nullopt;

@@ -540,59 +540,5 @@ TEST(MmeTest, WorkCountsTilesAndVectors) {
   EXPECT_EQ(convolution->common_dim, 9u * 6u);
 }
 
-TEST(MmeTest, WhatCannotRunIsRefusedByName) {
-  using Repeat = hal::abi::gaudi::mme::SB_REPEAT;
-  const MmeDescriptor good = GemmDescriptor(Matrices(300, 700, 8, 0, h, f), Geometry::kPair, kAt);
-  const auto expect = [&](const char* name, absl::StatusCode code, auto change) {
-    MmeDescriptor d = good;
-    change(d);
-    Memory memory;
-    const absl::Status status = RunAll({d}, Arithmetic::kExact, MmePath::kAuto, memory);
-    EXPECT_EQ(status.code(), code) << status;
-    EXPECT_NE(status.message().find(name), std::string::npos) << status;
-    EXPECT_EQ(MmeFootprint(d).status().code(), code);
-    // Loop counts alone do not show what only the walk meets.
-    if (absl::string_view(name) != "carries more than once") {
-      EXPECT_EQ(AnalyseMme(d).status().code(), code);
-    }
-  };
-  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-  constexpr auto kUnimplemented = absl::StatusCode::kUnimplemented;
-  expect("k-vectors", kInvalid, [](MmeDescriptor& d) { d.tensor_l.spatial_size_minus_1 = 8; });
-  expect("both move dim", kInvalid, [](MmeDescriptor& d) {
-    d.conv_associated_dims_low = LoopCode(5, 0, 0) | LoopCode(1, 5, 0) << 16;
-  });
-  expect("moves dim 7", kInvalid, [](MmeDescriptor& d) { d.outer_loop = LoopCode(4, 7, 4); });
-  expect("accumulators", kInvalid,
-         [](MmeDescriptor& d) { d.header_low = Low::STORE_EN::Set(d.header_low, 0); });
-  expect("accStoreIncDisable", kInvalid,
-         [](MmeDescriptor& d) { d.header_low = Low::ACC_STORE_INC_DISABLE::Set(d.header_low, 1); });
-  expect("signalMask", kInvalid, [](MmeDescriptor& d) {
-    d.header_low = Low::SIGNAL_MASK::Set(d.header_low, 0);
-    d.header_low = Low::ACCUM_MASK::Set(d.header_low, 4);
-  });
-  expect("accumMask", kInvalid,
-         [](MmeDescriptor& d) { d.header_low = Low::ACCUM_MASK::Set(d.header_low, 2); });
-  expect("repeat of S", kInvalid,
-         [](MmeDescriptor& d) { d.sb_repeat = Repeat::REPEAT_S_MINUS_1::Set(d.sb_repeat, 3); });
-  expect("roundingMode 4", kUnimplemented,
-         [](MmeDescriptor& d) { d.header_low = Low::ROUNDING_MODE::Set(d.header_low, 4); });
-  expect("axiUserData", kUnimplemented, [](MmeDescriptor& d) { d.axi_user_data = 0x0F; });
-  expect("loadL", kUnimplemented,
-         [](MmeDescriptor& d) { d.sb_repeat = Repeat::LOAD_L::Set(d.sb_repeat, 0); });
-  expect("carries more than once", kInvalid, [](MmeDescriptor& d) { d.tensor_s.roi_size[1] = 3; });
-}
-
-TEST(MmeTest, AnUnmappedAddressIsNamed) {
-  for (MmePath path : {MmePath::kAuto, MmePath::kGeneric}) {
-    Memory memory;
-    const MmeDescriptor d =
-        GemmDescriptor(Matrices(30, 70, 8, 0, h, f), Geometry::kPair, {kAt.s, 0x10000000, kAt.o});
-    const absl::Status status = RunAll({d}, Arithmetic::kFast, path, memory);
-    EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
-    EXPECT_NE(status.message().find("10000000"), std::string::npos) << status;
-  }
-}
-
 }  // namespace
 }  // namespace openhpu::simulator

@@ -15,6 +15,9 @@ using hal::abi::gaudi::MmeDescriptor;
 using hal::abi::gaudi::MmeTensor;
 namespace abi = hal::abi::gaudi::mme;
 
+constexpr int64_t kMostRepeats = 240;  // of a group in an input's buffer
+constexpr int64_t kBufferLines = 512;  // of the buffer; a k-vector is a line
+
 absl::Status Invalid(std::string what) {
   return absl::InvalidArgumentError(absl::StrCat("MME descriptor: ", what));
 }
@@ -40,7 +43,8 @@ void ReadTensor(const MmeTensor& tensor, uint32_t high, uint32_t low, MmeOperand
 
 void ReadAgu(const MmeAgu& agu, uint32_t partial_mask, MmeOperand::Agu& to) {
   std::copy_n(agu.roi_base_offset, 5, to.base.begin());
-  std::copy_n(agu.start_offset, 4, to.start.begin() + 1);
+  // The adders are as wide as the register: a start before the region is its two's complement.
+  for (int d = 0; d < 4; ++d) to.start[d + 1] = static_cast<int32_t>(agu.start_offset[d]);
   to.partial_mask = partial_mask;
 }
 
@@ -94,7 +98,7 @@ absl::Status CheckDims(const char* name, const MmeOperand& operand) {
 
 // Masked loops of an input: either accumulated (the lines hold those k already), or replayed from
 // the buffer, and then they must be the innermost ones that roll up, and as many times as the
-// repeat count says.
+// repeat count says. The buffer holds what it replays.
 absl::Status CheckRepeat(const char* name, const MmeView& v, const MmeOperand& operand) {
   int64_t masked = 1;
   bool walked = false;
@@ -106,12 +110,20 @@ absl::Status CheckRepeat(const char* name, const MmeView& v, const MmeOperand& o
       return Invalid(absl::StrCat("aguLoopMask of ", name, " masks loop ", i,
                                   " outside of a loop that is walked"));
     } else {
-      masked *= v.size[i];
+      masked = Saturated(masked, v.size[i]);
     }
   }
   if (masked != operand.repeat) {
     return Invalid(absl::StrCat("repeat of ", name, " is ", operand.repeat,
                                 ", its masked loops make ", masked));
+  }
+  if (operand.repeat > kMostRepeats) {
+    return Invalid(
+        absl::StrCat("repeat of ", name, " is ", operand.repeat, ", more than ", kMostRepeats));
+  }
+  if (operand.repeat > 1 && v.CommonDim() > kBufferLines) {
+    return Invalid(absl::StrCat(v.CommonDim(), " k-vectors of ", name, " are to be repeated, its",
+                                " buffer holds ", kBufferLines));
   }
   return absl::OkStatus();
 }
@@ -119,9 +131,37 @@ absl::Status CheckRepeat(const char* name, const MmeView& v, const MmeOperand& o
 int64_t GroupVectors(const MmeView& v, const MmeOperand& operand) {
   int64_t vectors = operand.Vectors();
   for (int i = 0; i < kMmeLoops; ++i) {
-    if (v.Accumulates(i)) vectors *= operand.size[i];
+    if (v.Accumulates(i)) vectors = Saturated(vectors, operand.size[i]);
   }
   return vectors;
+}
+
+// What the loops multiply to.
+absl::Status CheckWork(const MmeView& v) {
+  const int64_t vectors = Saturated(v.Steps(), std::max<int64_t>(1, v.CommonDim()));
+  if (vectors > kMostMmeVectors) {
+    return Invalid(absl::StrCat(v.Steps(), " tiles of ", v.CommonDim(), " k-vectors; at most ",
+                                kMostMmeVectors, " in all"));
+  }
+  if (v.signal && v.Signals() > kMostMmeSignals) {
+    return Invalid(absl::StrCat(v.Signals(), " signals of each array, at most ", kMostMmeSignals));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTiles(const MmeView& v) {
+  if (v.keep_running) {
+    if (v.Steps() == 1) return absl::OkStatus();
+    return Invalid(absl::StrCat("accStoreIncDisable with ", v.Steps(), " tiles"));
+  }
+  if ((v.accum || !v.store) && v.Steps() > hal::abi::gaudi::kMmeAccumulators) {
+    return Invalid(absl::StrCat(v.Steps(), " partial tiles, more than accumulators"));
+  }
+  if (v.o.spatial_size > v.m && v.store) {
+    return Invalid(absl::StrCat("spatialSizeMinus1 of O is ", v.o.spatial_size - 1,
+                                ", more lines than an array has"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Check(const MmeView& v) {
@@ -132,28 +172,61 @@ absl::Status Check(const MmeView& v) {
   for (int i = 0; i < 4; ++i) {
     if (v.size[i] == 1) continue;
     if (v.Accumulates(i) && rolls_up) {
-      return Invalid(absl::StrCat("accumMask has loop ", i, " but not a loop inside of it"));
+      return Unimplemented(absl::StrCat("accumMask has loop ", i, " but not a loop inside of it"));
     }
     rolls_up = rolls_up || !v.Accumulates(i);
   }
-  RETURN_IF_ERROR(CheckRepeat("S", v, v.s));
-  RETURN_IF_ERROR(CheckRepeat("L", v, v.l));
   if (GroupVectors(v, v.s) != GroupVectors(v, v.l)) {
     return Invalid(absl::StrCat("a tile takes ", GroupVectors(v, v.s), " k-vectors of S but ",
                                 GroupVectors(v, v.l), " of L"));
   }
+  RETURN_IF_ERROR(CheckRepeat("S", v, v.s));
+  RETURN_IF_ERROR(CheckRepeat("L", v, v.l));
   if (v.signal && (v.signal_mask & v.accum_mask) != v.accum_mask) {
     return Invalid("signalMask does not contain accumMask");
   }
-  if (v.keep_running && v.Steps() > 1) {
-    return Invalid(absl::StrCat("accStoreIncDisable with ", v.Steps(), " tiles"));
+  RETURN_IF_ERROR(CheckTiles(v));
+  return CheckWork(v);
+}
+
+// axiUserData: what a store does to memory. Codes beyond the two additions, their roundings and
+// subtraction are not known, nor what tells `first` from `steady`.
+absl::Status ReadReduction(uint32_t word, DType out, MmeView& v) {
+  using User = abi::AXI_USER_DATA;
+  const uint32_t code = User::FIRST::Get(word);
+  const auto unknown = [word](const char* what) {
+    return Unimplemented(
+        absl::StrCat("reduction to memory, axiUserData 0x", absl::Hex(word), ": ", what));
+  };
+  if (code != User::STEADY::Get(word)) return unknown("first and steady differ");
+  if (code == abi::kStorePlain) return absl::OkStatus();
+  const uint32_t operation = code & 0x1F;
+  if ((operation != abi::kStoreAddBFloat16 && operation != abi::kStoreAddFloat32) ||
+      (code & 0x40) != 0) {
+    return unknown("its code");
   }
-  if ((v.accum || !v.store) && !v.keep_running && v.Steps() > hal::abi::gaudi::kMmeAccumulators) {
-    return Invalid(absl::StrCat(v.Steps(), " partial tiles, more than accumulators"));
+  Reduction reduction;
+  reduction.type = operation == abi::kStoreAddFloat32 ? DType::kFloat32 : DType::kBFloat16;
+  if (reduction.type != out) return unknown("not of the type that is stored");
+  reduction.subtract = (code & 0x20) != 0;
+  reduction.rounding = static_cast<Rounding>(code >> 7);
+  v.reduction = reduction;
+  return absl::OkStatus();
+}
+
+// Units that are switched off. The reference does not say what an array computes without one, but
+// that an operand which is not transposed needs no transpose engine.
+absl::Status CheckEnables(const MmeDescriptor& d) {
+  using Low = abi::HEADER_LOW;
+  using Repeat = abi::SB_REPEAT;
+  if (abi::HEADER_HIGH::EUB_EN::Get(d.header_high) == 0) return Unimplemented("euBEn off");
+  if (Repeat::LOAD_S::Get(d.sb_repeat) == 0) return Unimplemented("loadS off");
+  if (Repeat::LOAD_L::Get(d.sb_repeat) == 0) return Unimplemented("loadL off");
+  if (Low::TRANS_S::Get(d.header_low) != 0 && Repeat::TEB_S_EN::Get(d.sb_repeat) == 0) {
+    return Unimplemented("transS with teEnS off");
   }
-  if (v.o.spatial_size > v.m && v.store && !v.keep_running) {
-    return Invalid(absl::StrCat("spatialSizeMinus1 of O is ", v.o.spatial_size - 1,
-                                ", more lines than an array has"));
+  if (Low::TRANS_L::Get(d.header_low) != 0 && Repeat::TEB_L_EN::Get(d.sb_repeat) == 0) {
+    return Unimplemented("transL with teEnL off");
   }
   return absl::OkStatus();
 }
@@ -167,9 +240,23 @@ bool MmeOperand::Void() const {
 int64_t MmeView::Steps() const {
   int64_t steps = 1;
   for (int i = 0; i < kMmeLoops; ++i) {
-    if (!Accumulates(i)) steps *= size[i];
+    if (!Accumulates(i)) steps = Saturated(steps, size[i]);
   }
   return steps;
+}
+
+int64_t MmeView::Signals() const {
+  if (!signal || keep_running) return 0;
+  int64_t signals = 1;
+  for (int i = 0; i < kMmeLoops; ++i) {
+    if ((signal_mask >> i & 1) == 0) signals = Saturated(signals, size[i]);
+  }
+  return signals;
+}
+
+int64_t Saturated(int64_t a, int64_t b) {
+  int64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
 }
 
 int64_t MmeView::CommonDim() const { return GroupVectors(*this, s); }
@@ -179,17 +266,7 @@ absl::StatusOr<MmeView> ViewMme(const MmeDescriptor& d) {
   using High = abi::HEADER_HIGH;
   using Repeat = abi::SB_REPEAT;
   const uint32_t low = d.header_low, high = d.header_high;
-  if (Low::ROUNDING_MODE::Get(low) != static_cast<uint32_t>(abi::RoundingMode::kNearestEven)) {
-    return Unimplemented(absl::StrCat("roundingMode ", Low::ROUNDING_MODE::Get(low)));
-  }
-  if (abi::AXI_USER_DATA::FIRST::Get(d.axi_user_data) != abi::kStorePlain ||
-      abi::AXI_USER_DATA::STEADY::Get(d.axi_user_data) != abi::kStorePlain) {
-    return Unimplemented(
-        absl::StrCat("reduction to memory, axiUserData 0x", absl::Hex(d.axi_user_data)));
-  }
-  if (High::EUB_EN::Get(high) == 0) return Unimplemented("euBEn off");
-  if (Repeat::LOAD_S::Get(d.sb_repeat) == 0) return Unimplemented("loadS off");
-  if (Repeat::LOAD_L::Get(d.sb_repeat) == 0) return Unimplemented("loadL off");
+  RETURN_IF_ERROR(CheckEnables(d));
 
   MmeView v;
   ReadLoops(d, v);
@@ -230,6 +307,11 @@ absl::StatusOr<MmeView> ViewMme(const MmeDescriptor& d) {
   v.store = Low::STORE_EN::Get(low) != 0;
   v.relu = Low::RELU_EN::Get(low) != 0;
   v.keep_running = Low::ACC_STORE_INC_DISABLE::Get(low) != 0;
+  const uint32_t rounding = Low::ROUNDING_MODE::Get(low);
+  constexpr auto kStochastic = static_cast<uint32_t>(abi::RoundingMode::kStochastic);
+  v.rounding = static_cast<Rounding>(rounding & ~kStochastic);
+  v.stochastic = (rounding & kStochastic) != 0 && v.o.type == DType::kBFloat16;
+  RETURN_IF_ERROR(ReadReduction(d.axi_user_data, v.o.type, v));
   v.roll = Low::ROLL_ACCUMS::Get(low);
   v.signal = Low::SIGNAL_EN::Get(low) != 0;
   v.signal_mask = Low::SIGNAL_MASK::Get(low);

@@ -5,11 +5,14 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "hal/abi/gaudi/mme.h"
 #include "hal/base/dtype.h"
 #include "hal/base/strong_int.h"
+#include "simulator/functional/gemm_exact.h"
+#include "simulator/functional/gemm_rounding.h"
 
 namespace openhpu::simulator {
 
@@ -58,13 +61,26 @@ struct MmeView {
   bool transposed_o = false;
   bool accum = false, store = false, relu = false, keep_running = false;
   int64_t roll = 0;
+  // Of sums, and of conversions unless these are stochastic.
+  Rounding rounding = Rounding::kNearestEven;
+  bool stochastic = false;
+  std::optional<Reduction> reduction;  // how a store meets memory; plain if none
   bool signal = false;
   uint32_t signal_mask = 0;
 
   int64_t Steps() const;      // roll-ups an array
   int64_t CommonDim() const;  // k-vectors a roll-up
+  int64_t Signals() const;    // of each array
   bool Accumulates(int loop) const { return loop < 4 && (accum_mask >> loop & 1) != 0; }
 };
+
+// The most k-vectors of a descriptor, and the most signals. A card takes 38 s for so many vectors,
+// longer than its driver gives a submission; a sync object counts to 2^15 - 1.
+inline constexpr int64_t kMostMmeVectors = int64_t{1} << 36;
+inline constexpr int64_t kMostMmeSignals = int64_t{1} << 20;
+
+// The product of loop counts, or the largest number when that is smaller.
+int64_t Saturated(int64_t a, int64_t b);
 
 // InvalidArgument names the field that no machine can run; Unimplemented the one that this model
 // does not.
