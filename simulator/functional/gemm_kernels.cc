@@ -13,41 +13,52 @@ namespace {
 
 float Flush(float x) { return std::fabs(x) < FLT_MIN ? std::copysign(0.0f, x) : x; }
 
-// The magnitude below which the vector units flush a sum that, with the exponent's lower bound, is
-// rounded to the smallest normal number; `at` itself is flushed too if `inclusive`. They decide by
-// the result rounded as if the exponent had no lower bound.
-struct Edge {
-  double at;
-  bool inclusive;
-};
-
-Edge EdgeOf(int mode, bool negative) {
-  if (mode == FE_TONEAREST) return {static_cast<double>(FLT_MIN) * (1.0 - 0x1p-25), false};
-  const bool away = mode == (negative ? FE_DOWNWARD : FE_UPWARD);
-  return {static_cast<double>(FLT_MIN) * (1.0 - 0x1p-24), away};
+Rounding CurrentRounding() {
+#if defined(__x86_64__)  // std::fegetround asks the other floating-point unit
+  constexpr Rounding kModes[] = {Rounding::kNearestEven, Rounding::kDown, Rounding::kUp,
+                                 Rounding::kZero};
+  return kModes[_mm_getcsr() >> 13 & 3];
+#else
+  switch (std::fegetround()) {
+    case FE_TOWARDZERO:
+      return Rounding::kZero;
+    case FE_UPWARD:
+      return Rounding::kUp;
+    case FE_DOWNWARD:
+      return Rounding::kDown;
+    default:
+      return Rounding::kNearestEven;
+  }
+#endif
 }
 
-// One step as the vector units do it with denormals flushed.
+// Whether a * b + c, which was rounded to the smallest normal number, is below it when rounded as
+// if the exponent had no lower bound.
+bool BelowNormal(float a, float b, float c, Rounding rounding) {
+  if (rounding == Rounding::kZero) return false;
+  const FlushDenormals nearest;  // the error below is exact in no other rounding
+  // The exact sum, as a double and its error.
+  const volatile double product = static_cast<double>(a) * b;
+  const volatile double rounded = product + c;
+  const volatile double part = rounded - product;
+  const volatile double error = (product - (rounded - part)) + (c - part);
+  const double size = std::fabs(rounded), grow = rounded < 0 ? -error : error;
+  const bool away = rounding == (rounded < 0 ? Rounding::kDown : Rounding::kUp);
+  if (rounding != Rounding::kNearestEven && !away) return false;
+  // The tie, which goes to the even smallest normal number; or the next number below that.
+  const double edge = static_cast<double>(FLT_MIN) * (1.0 - (away ? 0x1p-24 : 0x1p-25));
+  return size < edge || (size == edge && (grow < 0 || (grow == 0 && away)));
+}
+
+// One step as the vector units do it with denormals flushed. They decide by the result rounded as
+// if the exponent had no lower bound.
 float FlushedFma(float a, float b, float c) {
   a = Flush(a);
   b = Flush(b);
   c = Flush(c);
   const float sum = std::fmaf(a, b, c);
   if (std::fabs(sum) != FLT_MIN) return Flush(sum);
-  // The smallest normal number, perhaps rounded up from below: the exact sum, as a double and its
-  // error.
-  const int mode = std::fegetround();
-  if (mode != FE_TONEAREST) std::fesetround(FE_TONEAREST);  // the error below is exact in no other
-  const volatile double product = static_cast<double>(a) * b;
-  const volatile double rounded = product + c;
-  const volatile double part = rounded - product;
-  const volatile double error = (product - (rounded - part)) + (c - part);
-  if (mode != FE_TONEAREST) std::fesetround(mode);
-  const Edge edge = EdgeOf(mode, rounded < 0);
-  const double size = std::fabs(rounded), grow = rounded < 0 ? -error : error;
-  const bool below =
-      size < edge.at || (size == edge.at && (grow < 0 || (grow == 0 && edge.inclusive)));
-  return below ? std::copysign(0.0f, sum) : sum;
+  return BelowNormal(a, b, c, CurrentRounding()) ? std::copysign(0.0f, sum) : sum;
 }
 
 constexpr int kPortableRows = 4, kPortableColumns = 8;

@@ -112,30 +112,37 @@ std::vector<GemmShape> Batches() {
   return shapes;
 }
 
-TEST(GemmTest, EveryKernelGivesTheBitsOfScalarSteps) {
+constexpr Rounding kRoundings[] = {Rounding::kNearestEven, Rounding::kZero, Rounding::kUp,
+                                   Rounding::kDown};
+
+void ExpectScalarSteps(const ChainKernel& kernel, Rounding rounding) {
   std::mt19937 random(5);
-  for (const ChainKernel& kernel : ChainKernels()) {
-    ASSERT_LE(kernel.rows, kMaxKernelRows);
-    ASSERT_LE(kernel.columns, kMaxKernelColumns);
-    std::vector<float> a(37 * kernel.rows), b(37 * kernel.columns),
-        want(kernel.rows * kernel.columns);
-    for (auto* v : {&a, &b, &want}) {
-      for (float& x : *v)
-        x = std::ldexp(static_cast<float>(random()) / 2147483648.0f - 1.0f,
-                       static_cast<int>(random() % 20) - 10);
-    }
-    std::vector<float> got = want;
-    for (int k = 0; k < 37; ++k) {
-      for (int r = 0; r < kernel.rows; ++r) {
-        for (int c = 0; c < kernel.columns; ++c) {
-          float& sum = want[r * kernel.columns + c];
-          sum = std::fmaf(a[k * kernel.rows + r], b[k * kernel.columns + c], sum);
-        }
+  ASSERT_LE(kernel.rows, kMaxKernelRows);
+  ASSERT_LE(kernel.columns, kMaxKernelColumns);
+  std::vector<float> a(37 * kernel.rows), b(37 * kernel.columns),
+      want(kernel.rows * kernel.columns);
+  for (auto* v : {&a, &b, &want}) {
+    for (float& x : *v)
+      x = std::ldexp(static_cast<float>(random()) / 2147483648.0f - 1.0f,
+                     static_cast<int>(random() % 20) - 10);
+  }
+  std::vector<float> got = want;
+  const FlushDenormals flush(rounding);
+  for (int k = 0; k < 37; ++k) {
+    for (int r = 0; r < kernel.rows; ++r) {
+      for (int c = 0; c < kernel.columns; ++c) {
+        float& sum = want[r * kernel.columns + c];
+        sum = std::fmaf(a[k * kernel.rows + r], b[k * kernel.columns + c], sum);
       }
     }
-    const FlushDenormals flush;
-    kernel.run(37, a.data(), b.data(), got.data());
-    EXPECT_EQ(want, got) << kernel.name;
+  }
+  kernel.run(37, a.data(), b.data(), got.data());
+  EXPECT_EQ(want, got) << kernel.name << " rounding " << static_cast<int>(rounding);
+}
+
+TEST(GemmTest, EveryKernelGivesTheBitsOfScalarSteps) {
+  for (const ChainKernel& kernel : ChainKernels()) {
+    for (Rounding rounding : kRoundings) ExpectScalarSteps(kernel, rounding);
   }
 }
 
@@ -143,10 +150,10 @@ TEST(GemmTest, KernelsAgreeAtTheEdgeOfDenormalNumbers) {
   // Every kernel's first column against the portable one's, on products around the smallest normal
   // number.
   std::mt19937 random(6);
-  const auto run = [](const ChainKernel& kernel, float a, float b, float c) {
+  const auto run = [](const ChainKernel& kernel, Rounding rounding, float a, float b, float c) {
     std::vector<float> x(kernel.rows, a), y(kernel.columns, b),
         sum(kernel.rows * kernel.columns, c);
-    const FlushDenormals flush;
+    const FlushDenormals flush(rounding);
     kernel.run(1, x.data(), y.data(), sum.data());
     return Bits(sum[0]);
   };
@@ -157,12 +164,15 @@ TEST(GemmTest, KernelsAgreeAtTheEdgeOfDenormalNumbers) {
     if (which == 1) return std::ldexp(static_cast<float>(random() % 64), -149);
     return std::ldexp(1.0f + std::ldexp(static_cast<float>(random() % 5), -23), -(random() % 130));
   };
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < 80000; ++i) {
     const float a = edge(), b = random() % 2 ? 1.0f - std::ldexp(1.0f, -24) : edge();
     const float c = random() % 2 ? edge() : -edge();
-    const uint32_t want = run(ChainKernels().back(), a, b, c);
+    const Rounding rounding = kRoundings[i % 4];
+    const uint32_t want = run(ChainKernels().back(), rounding, a, b, c);
     for (const ChainKernel& kernel : ChainKernels()) {
-      ASSERT_EQ(run(kernel, a, b, c), want) << kernel.name << " " << a << " * " << b << " + " << c;
+      ASSERT_EQ(run(kernel, rounding, a, b, c), want)
+          << kernel.name << " " << a << " * " << b << " + " << c << " rounding "
+          << static_cast<int>(rounding);
     }
   }
 }
@@ -298,6 +308,20 @@ TEST(GemmTest, ExactConvolutionGivesTheBitsOfTheNaiveChains) {
     ASSERT_TRUE(ExactConvolution(s, x.data(), w.data(), got.data()).ok());
     EXPECT_EQ(want, got);
   }
+}
+
+TEST(GemmTest, WeightsThatOverlapStillWork) {
+  // Rows of weights 3 elements apart, 8 of them used.
+  ConvolutionShape s = DenseConvolution(1, 4, 8, {6, 5, 1}, {3, 3, 1}, {1, 1, 1}, {1, 1, 1},
+                                        {1, 1, 0}, DType::kFloat32, DType::kFloat32);
+  s.w_strides = {3, 12, 36, 108};
+  const auto x = Filled(s.in_type, Values::kSmallIntegers, 1, s.x_strides[3]);
+  const auto w = Filled(s.in_type, Values::kSmallIntegers, 2, 200);
+  std::vector<std::byte> want(s.y_strides[3] * 4), got(want.size());
+  NaiveConvolution(s, x.data(), w.data(), want.data());
+  const absl::Status status = FastConvolution(s, x.data(), w.data(), got.data());
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(want == got);
 }
 
 TEST(GemmTest, FastConvolutionGivesTheSameIntegers) {

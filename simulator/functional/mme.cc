@@ -72,6 +72,22 @@ absl::Status RunGemmForm(const MmeView& view, const MmeGemmForm& form, Arithmeti
   return absl::OkStatus();
 }
 
+// First and last position of an axis that some tap reads; false if none does.
+bool Reads(const ConvolutionShape& s, int d, int64_t& first, int64_t& last) {
+  first = s.in[d];
+  last = -1;
+  for (int64_t tap = 0; tap < s.kernel[d]; ++tap) {
+    const int64_t offset = tap * s.dilation[d] - s.pad[d];
+    if (offset >= s.in[d]) continue;
+    const int64_t from = offset >= 0 ? 0 : (-offset + s.stride[d] - 1) / s.stride[d];
+    const int64_t to = std::min(s.out[d] - 1, (s.in[d] - 1 - offset) / s.stride[d]);
+    if (from > to) continue;
+    first = std::min(first, from * s.stride[d] + offset);
+    last = std::max(last, to * s.stride[d] + offset);
+  }
+  return first <= last;
+}
+
 absl::Status RunConvolutionForm(const MmeView& view, const MmeConvolutionForm& form,
                                 Arithmetic arithmetic, AddressSpace& memory, MmeState& state) {
   ConvolutionShape s = form.shape;
@@ -79,10 +95,8 @@ absl::Status RunConvolutionForm(const MmeView& view, const MmeConvolutionForm& f
   Range x_range;
   bool reads = true;
   for (int d = 0; d < 3; ++d) {
-    const int64_t first = std::max<int64_t>(0, -s.pad[d]);
-    const int64_t last = std::min(
-        s.in[d] - 1, (s.out[d] - 1) * s.stride[d] + (s.kernel[d] - 1) * s.dilation[d] - s.pad[d]);
-    reads = reads && first <= last;
+    int64_t first, last;
+    reads = Reads(s, d, first, last) && reads;
     x_range.first += first * s.x_strides[d];
     x_range.last += last * s.x_strides[d];
   }

@@ -16,7 +16,7 @@ namespace {
 using hal::abi::gaudi::MmeDescriptor;
 
 constexpr int kMostDescriptors = 4;
-constexpr uint64_t kMostVectors = 4096;
+constexpr uint64_t kMostVectors = 1024;
 
 class Memory final : public AddressSpace {
  public:
