@@ -13,7 +13,7 @@ namespace abi = hal::abi::gaudi;
 namespace mme = hal::abi::gaudi::mme;
 
 constexpr size_t kCachedDescriptors = 16384;
-constexpr uint64_t kMostVectors = uint64_t{1} << 40;  // of one descriptor
+constexpr uint32_t kAllUnits = 0x7F;  // of mme::UnitBits; all are done at once here
 constexpr uint64_t kLineBytes = 128;  // one k-vector of an operand: 64 bf16 or 32 fp32
 
 uint64_t HashOf(const abi::MmeDescriptor& descriptor) {
@@ -79,6 +79,7 @@ MmeEngine::MmeEngine(sc_core::sc_module_name name, Environment& environment, con
 
 void MmeEngine::ResetCommands() {
   commands_.clear();
+  newest_ = abi::kMmeShadows - 1;
   cache_.clear();
   front_ = nullptr;
   state_ = MmeState();
@@ -86,8 +87,13 @@ void MmeEngine::ResetCommands() {
 
 void MmeEngine::Capture() {
   commands_.emplace_back();
-  std::memcpy(static_cast<void*>(&commands_.back()), registers(mme::ARCH::kOffset),
-              sizeof(Descriptor));
+  const uint32_t* const arch = registers(mme::ARCH::kOffset);
+  std::memcpy(static_cast<void*>(&commands_.back()), arch, sizeof(Descriptor));
+  newest_ = (newest_ + 1) % abi::kMmeShadows;
+  for (int i = 0; i < abi::kMmeDescriptorWords; ++i) {
+    registers_[mme::SHADOW::At(newest_) / 4 + i] = arch[i];
+  }
+  registers_[mme::SHADOW_STATUS::At(newest_) / 4] = kAllUnits;
 }
 
 // Bytes that the address generators fetch: the footprint, as often as the loops walk it; never more
@@ -135,11 +141,6 @@ absl::StatusOr<Traffic> MmeEngine::OperandTraffic(const Prepared& prepared) cons
 absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared) {
   prepared.descriptor = descriptor;
   ASSIGN_OR_RETURN(prepared.work, AnalyseMme(descriptor));
-  if (prepared.work.common_dim != 0 &&
-      prepared.work.steps > kMostVectors / prepared.work.common_dim) {
-    return absl::InvalidArgumentError(absl::StrCat("MME descriptor of ", prepared.work.steps,
-                                                   " tiles of ", prepared.work.common_dim));
-  }
   ASSIGN_OR_RETURN(prepared.boxes, MmeFootprint(descriptor));
   RETURN_IF_ERROR(CheckBoxes(environment(), prepared.boxes));
   ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic(prepared));
@@ -192,6 +193,9 @@ void MmeEngine::Complete() {
     Signal(high | d.sync_object_addr_low_local, d.sync_object_data);
     Signal(high | d.sync_object_addr_low_remote, d.sync_object_data);
   }
+  constexpr int kSlots = abi::kMmeShadows;
+  const int waiting = static_cast<int>(commands_.size() - 1) % kSlots;
+  registers_[mme::SHADOW_STATUS::At((newest_ + kSlots - waiting) % kSlots) / 4] = 0;
   commands_.pop_front();
   front_ = nullptr;
 }

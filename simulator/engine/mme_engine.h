@@ -1,5 +1,6 @@
-// A pair of MME arrays behind one queue: runs descriptors, up to four deep. All signals of a
-// descriptor are sent at its end.
+// A pair of MME arrays behind one queue: runs descriptors, up to four deep, each from a copy that a
+// shadow slot shows until the next one takes the slot. All signals of a descriptor are sent at its
+// end.
 #ifndef SIMULATOR_ENGINE_MME_ENGINE_H_
 #define SIMULATOR_ENGINE_MME_ENGINE_H_
 
@@ -42,6 +43,7 @@ class MmeEngine final : public Engine {
   absl::StatusOr<Traffic> OperandTraffic(const Prepared& prepared) const;
 
   std::deque<Descriptor> commands_;
+  int newest_ = hal::abi::gaudi::kMmeShadows - 1;  // the shadow slot of the last command
   std::unordered_map<uint64_t, std::unique_ptr<Prepared>> cache_;  // by hash
   Prepared* front_ = nullptr;
   MmeState state_;
