@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "hal/abi/gaudi/register.h"
+#include "hal/abi/register.h"
 #include "hal/base/field.h"
 
 namespace openhpu::hal::abi::gaudi::dma_core {

@@ -5,50 +5,26 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
-#include <cstring>
-#include <map>
+#include <cstdint>
 #include <set>
 #include <string>
-#include <vector>
 
-#include "hal/abi/gaudi/reference_rows.h"
 #include "hal/abi/gaudi/sync_manager.h"
+#include "hal/abi/packet_check.h"
+#include "hal/abi/reference_rows.h"
 
 namespace openhpu::hal::abi::gaudi {
 namespace {
 
-// A field, or a whole word, of a packet.
-struct Entry {
-  size_t packet_bytes;
-  size_t word_offset;  // bytes
-  size_t word_bytes;
-  unsigned lsb, width;
-  uint64_t (*get)(uint64_t word);
-  uint64_t (*set)(uint64_t word, uint64_t value);
-};
+// Short names for the table below.
+#define OPENHPU_FIELD OPENHPU_PACKET_FIELD
+#define OPENHPU_WORD OPENHPU_PACKET_WORD
 
-template <typename Packet, typename Word, typename F>
-Entry MakeEntry(size_t word_offset) {
-  return {sizeof(Packet),
-          word_offset,
-          sizeof(Word),
-          F::kLsb,
-          F::kWidth,
-          [](uint64_t word) -> uint64_t { return F::Get(static_cast<Word>(word)); },
-          [](uint64_t word, uint64_t value) -> uint64_t {
-            return F::Set(static_cast<Word>(word), static_cast<Word>(value));
-          }};
-}
-
-#define OPENHPU_FIELD(packet, word, field) \
-  MakeEntry<packet, decltype(packet::word), field>(offsetof(packet, word))
-#define OPENHPU_WORD(packet, word)          \
-  MakeEntry<packet, decltype(packet::word), \
-            Field<decltype(packet::word), 0, 8 * sizeof(packet::word)>>(offsetof(packet, word))
+uint32_t BytesOf(uint32_t opcode) { return PacketBytes(static_cast<Opcode>(opcode)); }
 
 // By packet, variant and field as the rows spell them: "packet_msg_short.so_upd.mode".
-std::map<std::string, Entry> Table() {
-  std::map<std::string, Entry> table;
+PacketTable Table() {
+  PacketTable table;
   // The header, alike in all; with a predicate in some.
 #define OPENHPU_HEADER(name, packet)                                          \
   table[name "..ctl"] = OPENHPU_WORD(packet, ctl);                            \
@@ -170,92 +146,16 @@ std::map<std::string, Entry> Table() {
   return table;
 }
 
-std::vector<Row> Rows() {
-  std::vector<Row> rows;
-  for (Row& row : ReferenceRows("packets.csv")) {
-    // The values of WREG_BULK follow the packet: no field of it. Their place is checked below.
-    if (row["width"] != "var") rows.push_back(row);
-  }
-  return rows;
-}
-
-std::string Key(Row row) { return row["packet"] + "." + row["variant"] + "." + row["field"]; }
-
 TEST(Packets, EveryRowHasAFieldOfTheSamePlaceAndEveryFieldARow) {
-  const std::map<std::string, Entry> table = Table();
-  std::set<std::string> unseen;
-  for (const auto& [key, entry] : table) unseen.insert(key);
-  ASSERT_FALSE(Rows().empty());
-  for (Row row : Rows()) {
-    const std::string key = Key(row);
-    const auto it = table.find(key);
-    if (it == table.end()) {
-      ADD_FAILURE() << "no field for row " << key;
-      continue;
-    }
-    unseen.erase(key);
-    const Entry& entry = it->second;
-    EXPECT_EQ(8 * entry.word_offset + entry.lsb, 32 * Number(row["dword"]) + Number(row["lsb"]))
-        << key;
-    EXPECT_EQ(entry.width, Number(row["width"])) << key;
-    EXPECT_EQ(entry.packet_bytes, Number(row["fixed_size_bytes"])) << key;
-    EXPECT_EQ(PacketBytes(static_cast<Opcode>(Number(row["opcode"]))), entry.packet_bytes) << key;
-  }
-  for (const std::string& key : unseen) ADD_FAILURE() << "no row for field " << key;
-}
-
-// Bits [lsb, lsb + width) from the 32-bit word `dword` on, read from a packet's bytes one by one:
-// nothing of Field<> in it.
-uint64_t BitsOf(const std::vector<uint8_t>& bytes, Row row) {
-  const size_t first = 32 * Number(row["dword"]) + Number(row["lsb"]);
-  uint64_t value = 0;
-  for (size_t i = 0; i < Number(row["width"]); ++i) {
-    const size_t bit = first + i;
-    value |= uint64_t{(bytes[bit / 8] >> (bit % 8)) & 1u} << i;
-  }
-  return value;
+  ExpectPacketRows("gaudi", Table(), BytesOf);
 }
 
 TEST(Packets, EveryFieldRoundTripsAndTouchesNoOtherBit) {
-  const std::map<std::string, Entry> table = Table();
-  for (Row row : Rows()) {
-    const std::string key = Key(row);
-    const auto it = table.find(key);
-    ASSERT_NE(it, table.end()) << key;
-    const Entry& entry = it->second;
-    const uint64_t max = ~uint64_t{0} >> (64 - entry.width);
-    for (const uint8_t background : {0x00, 0xFF, 0xA5}) {
-      for (const uint64_t value : {uint64_t{0}, uint64_t{1}, max, max / 3, max - max / 3}) {
-        const std::vector<uint8_t> before(entry.packet_bytes, background);
-        std::vector<uint8_t> after = before;
-        uint64_t word = 0;
-        std::memcpy(&word, &after[entry.word_offset], entry.word_bytes);
-        word = entry.set(word, value);
-        EXPECT_EQ(entry.get(word), value) << key;
-        std::memcpy(&after[entry.word_offset], &word, entry.word_bytes);
-        EXPECT_EQ(BitsOf(after, row), value) << key;
-        // Putting the old value back restores every byte.
-        word = entry.set(word, BitsOf(before, row));
-        std::memcpy(&after[entry.word_offset], &word, entry.word_bytes);
-        EXPECT_EQ(after, before) << key;
-      }
-      // A value too large loses its high bits and spoils nothing.
-      if (entry.width < 64) {
-        EXPECT_EQ(entry.set(0, max + 1), 0u) << key;
-      }
-    }
-  }
+  ExpectPacketFieldsRoundTrip("gaudi", Table());
 }
 
 TEST(Packets, TheValuesOfWregBulkFollowThePacket) {
-  int rows = 0;
-  for (Row row : ReferenceRows("packets.csv")) {
-    if (row["width"] != "var") continue;
-    ++rows;
-    EXPECT_EQ(row["packet"], "packet_wreg_bulk");
-    EXPECT_EQ(4 * Number(row["dword"]), sizeof(PacketWregBulk));
-  }
-  EXPECT_EQ(rows, 1);
+  ExpectValuesFollow("gaudi", {{"packet_wreg_bulk", sizeof(PacketWregBulk)}});
 }
 
 template <typename Packet>
@@ -265,7 +165,7 @@ void ExpectConstructed(const char* name, std::set<std::string>& unseen) {
   EXPECT_EQ(PacketBytes(Packet::kOpcode), sizeof(Packet)) << name;
   EXPECT_EQ(Ctl::ENG_BARRIER::Get(packet.ctl), 0u) << name;
   EXPECT_EQ(Ctl::MSG_BARRIER::Get(packet.ctl), 0u) << name;
-  for (Row row : ReferenceRows("packets.csv")) {
+  for (Row row : ReferenceRows("gaudi", "packets.csv")) {
     if (row["packet"] == name) {
       EXPECT_EQ(Number(row["opcode"]), static_cast<uint32_t>(Packet::kOpcode));
     }
@@ -275,7 +175,7 @@ void ExpectConstructed(const char* name, std::set<std::string>& unseen) {
 
 TEST(Packets, AConstructedPacketHasItsOpcode) {
   std::set<std::string> unseen;
-  for (Row row : Rows()) unseen.insert(row["packet"]);
+  for (Row row : PacketFieldRows("gaudi")) unseen.insert(row["packet"]);
   ExpectConstructed<PacketNop>("packet_nop", unseen);
   ExpectConstructed<PacketStop>("packet_stop", unseen);
   ExpectConstructed<PacketWreg32>("packet_wreg32", unseen);
@@ -301,11 +201,7 @@ TEST(Packets, WhatMustBeOneIsOneFromTheStart) {
 }
 
 TEST(Packets, OpcodesThatGaudiDoesNotHaveHaveNoSize) {
-  std::set<uint64_t> opcodes;
-  for (Row row : Rows()) opcodes.insert(Number(row["opcode"]));
-  for (uint32_t opcode = 0; opcode <= Ctl::OPCODE::kMax; ++opcode) {
-    EXPECT_EQ(PacketBytes(static_cast<Opcode>(opcode)) != 0, opcodes.count(opcode) == 1) << opcode;
-  }
+  ExpectNoOtherOpcode("gaudi", BytesOf, Ctl::OPCODE::kMax);
 }
 
 }  // namespace

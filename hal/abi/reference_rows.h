@@ -1,7 +1,7 @@
-// The reference rows in testdata/, read at run time: one map a row, from the names of the header
-// line to text.
-#ifndef HAL_ABI_GAUDI_REFERENCE_ROWS_H_
-#define HAL_ABI_GAUDI_REFERENCE_ROWS_H_
+// The reference rows of a dialect, in its testdata/, read at run time: one map a row, from the
+// names of the header line to text.
+#ifndef HAL_ABI_REFERENCE_ROWS_H_
+#define HAL_ABI_REFERENCE_ROWS_H_
 
 #include <cstdint>
 #include <fstream>
@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-namespace openhpu::hal::abi::gaudi {
+namespace openhpu::hal::abi {
 
 using Row = std::map<std::string, std::string>;
 
 // Empty when there is no such file: tests expect rows.
-inline std::vector<Row> ReferenceRows(const std::string& file) {
+inline std::vector<Row> ReferenceRows(const std::string& dialect, const std::string& file) {
   const auto split = [](const std::string& line) {
     std::vector<std::string> cells(1);
     for (char c : line) {
@@ -27,7 +27,7 @@ inline std::vector<Row> ReferenceRows(const std::string& file) {
     }
     return cells;
   };
-  std::ifstream in("hal/abi/gaudi/testdata/" + file);
+  std::ifstream in("hal/abi/" + dialect + "/testdata/" + file);
   std::string line;
   if (!std::getline(in, line)) return {};
   const std::vector<std::string> names = split(line);
@@ -44,6 +44,6 @@ inline std::vector<Row> ReferenceRows(const std::string& file) {
 // Decimal, or hexadecimal with 0x.
 inline uint64_t Number(const std::string& text) { return std::stoull(text, nullptr, 0); }
 
-}  // namespace openhpu::hal::abi::gaudi
+}  // namespace openhpu::hal::abi
 
-#endif  // HAL_ABI_GAUDI_REFERENCE_ROWS_H_
+#endif  // HAL_ABI_REFERENCE_ROWS_H_
