@@ -32,8 +32,9 @@ def includes_stay_in_their_rooms(path, text):
         (r'pybind11/', ('python/native/',), 'pybind11 is known in python/native/ alone'),
         (r'(dnnl|oneapi)', ('simulator/',), 'oneDNN is known in simulator/ alone'),
         (r'misc/habanalabs\.h$',
-         ('hal/habanalabs/', 'hal/abi/gaudi/parity_test.cc', 'simulator/device_node/'),
-         'the UAPI is known in hal/habanalabs/, the emulated node and the parity test alone'),
+         ('hal/habanalabs/', 'hal/abi/gaudi/parity_test.cc', 'hal/abi/gaudi2/parity_test.cc',
+          'simulator/device_node/'),
+         'the UAPI is known in hal/habanalabs/, the emulated node and the parity tests alone'),
         (r'hal/abi/', ('hal/', 'simulator/', 'testing/'),
          'only hal/ and simulator/ see bits of hal/abi'),
     ]
