@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,11 @@
 #include "hal/abi/gaudi/mme.h"
 #include "hal/abi/gaudi/qman.h"
 #include "hal/abi/gaudi/sync_manager.h"
+#include "hal/abi/gaudi2/blocks.h"
+#include "hal/abi/gaudi2/mme.h"
+#include "hal/abi/gaudi2/qman.h"
+#include "hal/abi/gaudi2/submission.h"
+#include "hal/abi/gaudi2/sync_manager.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::hal {
@@ -63,13 +69,46 @@ bool IsNumber(const FieldDescriptor& field) {
          field.message_type()->full_name() == Number::descriptor()->full_name();
 }
 
-// Every field of `message` is there, and every Number says where it comes from.
-absl::Status CheckComplete(const Message& message, const std::string& prefix) {
+// Fields that chips of dialect gaudi2 have and others do not.
+const std::set<std::string>& FieldsOfGaudi2() {
+  static const auto* fields = new std::set<std::string>{"address_map.host_page_bytes",
+                                                        "address_map.host_huge_va_start",
+                                                        "address_map.host_huge_va_end",
+                                                        "address_map.host_huge_page_bytes",
+                                                        "address_map.dram_va_start",
+                                                        "address_map.dram_va_end",
+                                                        "address_map.dram_page_bytes",
+                                                        "sync.completion_queues",
+                                                        "sync.first_user_completion_queue",
+                                                        "dma.pdma_count",
+                                                        "dma.edma_count",
+                                                        "dma.efficiency_permille",
+                                                        "mme.fp8_rate_permille",
+                                                        "mme.fp16_rate_permille",
+                                                        "mme.tf32_rate_permille",
+                                                        "mme.fp32_rate_permille",
+                                                        "mme.fp32_ieee_rate_permille",
+                                                        "mme.half_accumulators",
+                                                        "mme.sb_ports_per_array",
+                                                        "mme.input_ports_per_engine"};
+  return *fields;
+}
+
+bool IsGaudi2(const Chip& chip) { return chip.dialect() == "gaudi2"; }
+
+// Every field of `message` that chips of the dialect have is there, no other is, and every Number
+// says where it comes from. A note about studies is checked apart.
+absl::Status CheckComplete(const Message& message, const std::string& prefix, bool gaudi2) {
   const Descriptor& type = *message.GetDescriptor();
   const Reflection& reflection = *message.GetReflection();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor* field = type.field(i);
     const std::string name = absl::StrCat(prefix, field->name());
+    if (field->type() == FieldDescriptor::TYPE_BOOL || name == "studies_note") continue;
+    if (!gaudi2 && FieldsOfGaudi2().count(name) != 0) {
+      if (reflection.HasField(message, field)) return Bad(name, "not of this dialect");
+      continue;
+    }
     if (field->type() == FieldDescriptor::TYPE_STRING) {
       if (reflection.GetString(message, field).empty()) return Bad(name, "absent");
       continue;
@@ -77,7 +116,7 @@ absl::Status CheckComplete(const Message& message, const std::string& prefix) {
     if (!reflection.HasField(message, field)) return Bad(name, "absent");
     const Message& child = reflection.GetMessage(message, field);
     if (!IsNumber(*field)) {
-      RETURN_IF_ERROR(CheckComplete(child, absl::StrCat(name, ".")));
+      RETURN_IF_ERROR(CheckComplete(child, absl::StrCat(name, "."), gaudi2));
       continue;
     }
     const auto& number = static_cast<const Number&>(child);
@@ -116,12 +155,28 @@ absl::Status CheckAddressMap(const Chip& chip) {
   CHECK_FIELD(address_map().sram_reserved_bytes, v < map.sram_bytes().value(),
               "leave SRAM to the user");
   CHECK_FIELD(address_map().host_va_end, v > map.host_va_start().value(), "be above host_va_start");
-  const Region regions[] = {
+  std::vector<Region> regions = {
       {"dram", map.dram_base().value(), dram_end},
       {"sram", map.sram_base().value(), map.sram_base().value() + map.sram_bytes().value()},
       {"cfg", map.cfg_base().value(), map.cfg_base().value() + map.cfg_bytes().value()},
       {"host_va", map.host_va_start().value(), map.host_va_end().value()},
   };
+  if (IsGaudi2(chip)) {
+    CHECK_FIELD(address_map().host_page_bytes, IsPowerOfTwo(v), "be a power of two");
+    CHECK_FIELD(address_map().host_huge_page_bytes,
+                IsPowerOfTwo(v) && v > map.host_page_bytes().value(),
+                "be a power of two above host_page_bytes");
+    // Not a power of two: it follows the number of stacks.
+    CHECK_FIELD(address_map().dram_page_bytes, v > 0 && v % map.host_page_bytes().value() == 0,
+                "be a positive multiple of host_page_bytes");
+    CHECK_FIELD(address_map().dram_va_end,
+                v > map.dram_va_start().value() &&
+                    v - map.dram_va_start().value() >= map.dram_bytes().value(),
+                "leave room for all of DRAM above dram_va_start");
+    regions.push_back(
+        {"host_huge_va", map.host_huge_va_start().value(), map.host_huge_va_end().value()});
+    regions.push_back({"dram_va", map.dram_va_start().value(), map.dram_va_end().value()});
+  }
   for (const Region& a : regions) {
     if (a.begin >= a.end) {
       return Bad("address_map", absl::StrCat(a.name, " is empty or passes the end of addresses"));
@@ -204,11 +259,10 @@ absl::Status CheckMemory(const Chip& chip) {
   return absl::OkStatus();
 }
 
-// What the packets and register blocks of the dialect can name.
-absl::Status CheckDialect(const Chip& chip) {
-  if (chip.dialect() != "gaudi") {
-    return Bad("dialect", absl::StrCat("is \"", chip.dialect(), "\", must be \"gaudi\""));
-  }
+std::string AtMost(uint64_t limit) { return absl::StrCat("be at most ", limit); }
+
+// What the packets and register blocks of dialect gaudi can name.
+absl::Status CheckGaudi(const Chip& chip) {
   using abi::gaudi::kMmeAccumulators;
   using abi::gaudi::kMmeShadows;
   using abi::gaudi::kNumDmas;
@@ -218,21 +272,88 @@ absl::Status CheckDialect(const Chip& chip) {
   using abi::gaudi::kNumTpcs;
   namespace qman = abi::gaudi::qman;
   namespace sync_manager = abi::gaudi::sync_manager;
-  const auto at_most = [](uint64_t limit) { return absl::StrCat("be at most ", limit); };
-  CHECK_FIELD(sync().count, v <= kNumSyncManagers, at_most(kNumSyncManagers));
-  CHECK_FIELD(sync().sobs, v <= sync_manager::kNumSobs, at_most(sync_manager::kNumSobs));
-  CHECK_FIELD(sync().monitors, v <= sync_manager::kNumMonitors,
-              at_most(sync_manager::kNumMonitors));
+  CHECK_FIELD(sync().count, v <= kNumSyncManagers, AtMost(kNumSyncManagers));
+  CHECK_FIELD(sync().sobs, v <= sync_manager::kNumSobs, AtMost(sync_manager::kNumSobs));
+  CHECK_FIELD(sync().monitors, v <= sync_manager::kNumMonitors, AtMost(sync_manager::kNumMonitors));
   CHECK_FIELD(qman().streams, v == qman::kNumStreams, absl::StrCat("be ", qman::kNumStreams));
-  CHECK_FIELD(dma().count, v <= kNumDmas, at_most(kNumDmas));
+  CHECK_FIELD(dma().count, v <= kNumDmas, AtMost(kNumDmas));
   CHECK_FIELD(dma().host_facing_mask, (v & ~uint64_t{3}) == 0, "name engines 0 and 1 only");
-  CHECK_FIELD(mme().count, v <= kNumMmePairs, at_most(kNumMmePairs));
+  CHECK_FIELD(mme().count, v <= kNumMmePairs, AtMost(kNumMmePairs));
   CHECK_FIELD(mme().arrays_per_engine, v == 2, "be 2: one descriptor serves a pair");
-  CHECK_FIELD(mme().shadow_descriptors, v <= kMmeShadows, at_most(kMmeShadows));
-  CHECK_FIELD(mme().accumulators, v <= kMmeAccumulators, at_most(kMmeAccumulators));
-  CHECK_FIELD(tpc().count, v <= kNumTpcs, at_most(kNumTpcs));
-  CHECK_FIELD(nic().ports, v <= kNumNics, at_most(kNumNics));
+  CHECK_FIELD(mme().shadow_descriptors, v <= kMmeShadows, AtMost(kMmeShadows));
+  CHECK_FIELD(mme().accumulators, v <= kMmeAccumulators, AtMost(kMmeAccumulators));
+  CHECK_FIELD(tpc().count, v <= kNumTpcs, AtMost(kNumTpcs));
+  CHECK_FIELD(nic().ports, v <= kNumNics, AtMost(kNumNics));
   return absl::OkStatus();
+}
+
+// And of dialect gaudi2. A chip for studies may have more DCOREs, and more TPCs in each.
+absl::Status CheckGaudi2(const Chip& chip) {
+  namespace abi = abi::gaudi2;
+  namespace sync_manager = abi::sync_manager;
+  const bool studies = chip.studies_only();
+  const uint64_t dcores = chip.sync().count().value();
+  const uint64_t max_dcores = studies ? abi::kMaxStudyDcores : abi::kNumDcores;
+  const uint64_t max_mmes = studies ? dcores : abi::kNumMmes;
+  const uint64_t max_tpcs = dcores * (studies ? abi::kMaxStudyTpcsPerDcore : abi::kTpcsPerDcore);
+  CHECK_FIELD(sync().count, v <= max_dcores, AtMost(max_dcores));
+  CHECK_FIELD(sync().sobs, v <= sync_manager::kNumSobs, AtMost(sync_manager::kNumSobs));
+  CHECK_FIELD(sync().monitors, v <= sync_manager::kNumMonitors, AtMost(sync_manager::kNumMonitors));
+  CHECK_FIELD(sync().completion_queues, v > 0 && v <= sync_manager::kNumCqs,
+              absl::StrCat("be 1 to ", sync_manager::kNumCqs));
+  CHECK_FIELD(sync().first_user_completion_queue,
+              v >= abi::kFirstUserCompletionQueue && v < chip.sync().completion_queues().value(),
+              "leave the kernel its queues and be below sync.completion_queues");
+  CHECK_FIELD(sync().first_user_sob, v >= abi::kMaxSubmissions,
+              "leave the kernel the objects of its submissions");
+  CHECK_FIELD(qman().streams, v == abi::qman::kNumStreams,
+              absl::StrCat("be ", abi::qman::kNumStreams));
+  CHECK_FIELD(qman().max_pending_cs, v <= abi::kMaxSubmissions, AtMost(abi::kMaxSubmissions));
+
+  const uint64_t pdmas = chip.dma().pdma_count().value(), edmas = chip.dma().edma_count().value();
+  CHECK_FIELD(dma().pdma_count, v > 0 && v <= abi::kNumPdmas,
+              absl::StrCat("be 1 to ", abi::kNumPdmas));
+  CHECK_FIELD(dma().edma_count, v > 0 && v <= dcores * abi::kEdmasPerDcore,
+              absl::StrCat("be 1 to ", dcores * abi::kEdmasPerDcore));
+  CHECK_FIELD(dma().count, v == pdmas + edmas, "be dma.pdma_count + dma.edma_count");
+  CHECK_FIELD(dma().host_facing_mask, v >> pdmas == 0, "name PDMAs only");
+  CHECK_FIELD(dma().efficiency_permille, v > 0 && v <= 1000, "be 1 to 1000");
+
+  CHECK_FIELD(mme().count, v <= max_mmes, AtMost(max_mmes));
+  CHECK_FIELD(mme().arrays_per_engine, v == 2, "be 2: one descriptor serves a master and a slave");
+  CHECK_FIELD(mme().rows_bf16, v == abi::kMmeCoreRows, absl::StrCat("be ", abi::kMmeCoreRows));
+  CHECK_FIELD(mme().cols_bf16, v == abi::kMmeCoreCols, absl::StrCat("be ", abi::kMmeCoreCols));
+  CHECK_FIELD(mme().rows_fp32, v == abi::kMmeCoreRows, absl::StrCat("be ", abi::kMmeCoreRows));
+  CHECK_FIELD(mme().cols_fp32, v == abi::kMmeCoreCols, absl::StrCat("be ", abi::kMmeCoreCols));
+  CHECK_FIELD(mme().fp8_rate_permille, v > 0, "be positive");
+  CHECK_FIELD(mme().fp16_rate_permille, v > 0, "be positive");
+  CHECK_FIELD(mme().tf32_rate_permille, v > 0, "be positive");
+  CHECK_FIELD(mme().fp32_rate_permille, v > 0, "be positive");
+  CHECK_FIELD(mme().fp32_ieee_rate_permille, v > 0, "be positive");
+  CHECK_FIELD(mme().shadow_descriptors, v <= abi::kMmeDescriptorSlots,
+              AtMost(abi::kMmeDescriptorSlots));
+  CHECK_FIELD(mme().accumulators, v <= abi::kMmeAccumulators, AtMost(abi::kMmeAccumulators));
+  CHECK_FIELD(mme().half_accumulators, v == 2 * chip.mme().accumulators().value(),
+              "be twice mme.accumulators");
+  CHECK_FIELD(mme().sb_ports_per_array, v > 0 && v <= abi::kMmeInputAgus,
+              absl::StrCat("be 1 to ", abi::kMmeInputAgus));
+  CHECK_FIELD(mme().input_ports_per_engine,
+              v > 0 && v <= 2 * chip.mme().sb_ports_per_array().value(),
+              "be positive and at most both arrays' ports");
+  CHECK_FIELD(tpc().count, v <= max_tpcs, AtMost(max_tpcs));
+  CHECK_FIELD(nic().ports, v <= abi::kNumNics, AtMost(abi::kNumNics));
+  return absl::OkStatus();
+}
+
+absl::Status CheckDialect(const Chip& chip) {
+  if (chip.studies_only() && chip.studies_note().empty()) return Bad("studies_note", "absent");
+  if (!chip.studies_only() && !chip.studies_note().empty()) {
+    return Bad("studies_note", "there, but not studies_only");
+  }
+  if (IsGaudi2(chip)) return CheckGaudi2(chip);
+  if (chip.dialect() == "gaudi") return CheckGaudi(chip);
+  return Bad("dialect",
+             absl::StrCat("is \"", chip.dialect(), "\", must be \"gaudi\" or \"gaudi2\""));
 }
 
 #undef CHECK_FIELD
@@ -288,7 +409,7 @@ absl::StatusOr<Chip> ParseChip(std::string_view text, std::string_view where_vie
 }
 
 absl::Status CheckChip(const Chip& chip) {
-  RETURN_IF_ERROR(CheckComplete(chip, ""));
+  RETURN_IF_ERROR(CheckComplete(chip, "", IsGaudi2(chip)));
   RETURN_IF_ERROR(CheckAddressMap(chip));
   RETURN_IF_ERROR(CheckQueuesAndSync(chip));
   RETURN_IF_ERROR(CheckEngines(chip));

@@ -16,10 +16,27 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-Chip Gaudi() {
-  absl::StatusOr<Chip> chip = LoadChip("gaudi");
+Chip Load(const std::string& name) {
+  absl::StatusOr<Chip> chip = LoadChip(name);
   EXPECT_TRUE(chip.ok()) << chip.status();
   return chip.ok() ? *chip : Chip();
+}
+Chip Gaudi() { return Load("gaudi"); }
+
+uint64_t MacsPerCycle(const Chip& chip) {
+  const Mme& mme = chip.mme();
+  return mme.count().value() * mme.arrays_per_engine().value() * mme.rows_bf16().value() *
+         mme.cols_bf16().value();
+}
+// Multiply and add, in TFLOPS rounded down.
+uint64_t MmeTflops(const Chip& chip, uint64_t rate_permille = 1000) {
+  return MacsPerCycle(chip) * 2 * chip.mme().clock_mhz().value() * rate_permille / 1000 / 1000000;
+}
+// Of bf16 vectors, in tenths.
+uint64_t TpcTflopsTimes10(const Chip& chip) {
+  const Tpc& tpc = chip.tpc();
+  return tpc.count().value() * (tpc.vector_bytes().value() / 2) * 2 * tpc.clock_mhz().value() /
+         100000;
 }
 
 std::string Text(const Chip& chip) {
@@ -29,12 +46,14 @@ std::string Text(const Chip& chip) {
 }
 
 TEST(Chip, EveryShippedChipLoadsAndIsCalledByItsName) {
-  EXPECT_THAT(ShippedChips(), ElementsAre("gaudi", "tiny"));
+  EXPECT_THAT(ShippedChips(), ElementsAre("gaudi", "gaudi2", "gaudi3", "tiny"));
   for (const std::string& name : ShippedChips()) {
     absl::StatusOr<Chip> chip = LoadChip(name);
     ASSERT_TRUE(chip.ok()) << chip.status();
     EXPECT_EQ(chip->name(), name);
-    EXPECT_EQ(chip->dialect(), "gaudi");
+    const bool gaudi2 = name == "gaudi2" || name == "gaudi3";
+    EXPECT_EQ(chip->dialect(), gaudi2 ? "gaudi2" : "gaudi");
+    EXPECT_EQ(chip->studies_only(), name == "gaudi3");
   }
 }
 
@@ -48,9 +67,77 @@ TEST(Chip, GaudiIsTheCardOfTheSources) {
   EXPECT_EQ(chip.address_map().dram_user_base().value(), 0x20000000u);
   EXPECT_EQ(chip.address_map().dram_bytes().value(), uint64_t{32} << 30);
   // 16,384 MACs a cycle: 59 TFLOPS at 1.8 GHz, published as 60.
-  EXPECT_EQ(chip.mme().count().value() * chip.mme().arrays_per_engine().value() *
-                chip.mme().rows_bf16().value() * chip.mme().cols_bf16().value(),
-            16384u);
+  EXPECT_EQ(MacsPerCycle(chip), 16384u);
+  EXPECT_EQ(MmeTflops(chip), 58u);
+}
+
+TEST(Chip, Gaudi2IsTheCardOfTheSources) {
+  const Chip chip = Load("gaudi2");
+  EXPECT_EQ(chip.pci_device_id().value(), 0x1020u);
+  EXPECT_EQ(chip.tpc().count().value(), 24u);
+  EXPECT_EQ(chip.mme().count().value(), 2u);
+  EXPECT_EQ(chip.dma().pdma_count().value(), 2u);
+  EXPECT_EQ(chip.dma().edma_count().value(), 8u);
+  EXPECT_EQ(chip.nic().ports().value(), 24u);
+  EXPECT_EQ(chip.sync().count().value(), 4u);
+  EXPECT_EQ(chip.sync().sobs().value(), 8192u);
+  EXPECT_EQ(chip.sync().monitors().value(), 2048u);
+  EXPECT_EQ(chip.sync().completion_queues().value(), 64u);
+  EXPECT_EQ(chip.qman().max_pending_cs().value(), 64u);
+  EXPECT_EQ(chip.address_map().dram_bytes().value(), uint64_t{96} << 30);
+  EXPECT_EQ(chip.address_map().sram_bytes().value(), uint64_t{48} << 20);
+  // SRAM ends where DRAM begins, and DRAM is mapped above its own end.
+  EXPECT_EQ(chip.address_map().sram_base().value() + chip.address_map().sram_bytes().value(),
+            chip.address_map().dram_base().value());
+  EXPECT_EQ(chip.address_map().dram_base().value() + chip.address_map().dram_bytes().value(),
+            chip.address_map().dram_va_start().value());
+  EXPECT_EQ(chip.address_map().dram_bytes().value() % chip.address_map().dram_page_bytes().value(),
+            0u);
+  // Published: 432 TFLOPS of bf16, 865 of fp8, about 11 of vectors.
+  EXPECT_EQ(MacsPerCycle(chip), 131072u);
+  EXPECT_EQ(MmeTflops(chip), 432u);
+  EXPECT_EQ(MmeTflops(chip, chip.mme().fp8_rate_permille().value()), 865u);
+  EXPECT_EQ(MmeTflops(chip, chip.mme().fp32_rate_permille().value()), 108u);
+  EXPECT_EQ(TpcTflopsTimes10(chip), 110u);
+  // The compiler's 970 GiB/s of five engines.
+  const Dma& dma = chip.dma();
+  EXPECT_EQ((5 * dma.bytes_per_cycle().value() * dma.clock_mhz().value() * 1000 *
+             dma.efficiency_permille().value()) >>
+                30,
+            970u);
+}
+
+TEST(Chip, Gaudi3IsForStudiesAndSaysSo) {
+  const Chip chip = Load("gaudi3");
+  EXPECT_TRUE(chip.studies_only());
+  EXPECT_THAT(chip.studies_note(), HasSubstr("Gaudi2's commands"));
+  EXPECT_EQ(chip.tpc().count().value(), 64u);
+  EXPECT_EQ(chip.mme().count().value(), 8u);
+  EXPECT_EQ(chip.address_map().dram_bytes().value(), uint64_t{128} << 30);
+  // Published: 1835 TFLOPS of bf16 and of fp8, 28.7 of vectors.
+  EXPECT_EQ(MacsPerCycle(chip), 524288u);
+  EXPECT_EQ(MmeTflops(chip), 1835u);
+  EXPECT_EQ(MmeTflops(chip, chip.mme().fp8_rate_permille().value()), 1835u);
+  EXPECT_EQ(TpcTflopsTimes10(chip), 286u);
+}
+
+TEST(Chip, MoreThanGaudi2HasIsForStudies) {
+  Chip chip = Load("gaudi3");
+  chip.set_studies_only(false);
+  EXPECT_EQ(CheckChip(chip).message(), "studies_note: there, but not studies_only");
+  chip.clear_studies_note();
+  EXPECT_EQ(CheckChip(chip).message(), "sync.count: is 8, must be at most 4");
+  chip.set_studies_only(true);
+  EXPECT_EQ(CheckChip(chip).message(), "studies_note: absent");
+}
+
+TEST(Chip, FieldsOfADialectAreOfItsChipsAlone) {
+  Chip chip = Load("gaudi2");
+  chip.mutable_sync()->clear_completion_queues();
+  EXPECT_EQ(CheckChip(chip).message(), "sync.completion_queues: absent");
+  chip = Gaudi();
+  ASSERT_TRUE(OverrideChip("sync.completion_queues", 64, chip).ok());
+  EXPECT_EQ(CheckChip(chip).message(), "sync.completion_queues: not of this dialect");
 }
 
 TEST(Chip, ANumberWithoutASourceInTheReferenceIsMarkedAsAGuess) {
@@ -61,7 +148,8 @@ TEST(Chip, ANumberWithoutASourceInTheReferenceIsMarkedAsAGuess) {
 TEST(Chip, AnUnknownNameListsThoseThereAre) {
   const absl::Status status = LoadChip("gaudi9").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("gaudi9"), HasSubstr("gaudi, tiny")));
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("gaudi9"), HasSubstr("gaudi, gaudi2, gaudi3, tiny")));
 }
 
 TEST(Chip, APathLoadsAnyOther) {
@@ -132,6 +220,39 @@ TEST(Chip, AContradictionIsNamed) {
   for (const auto& c : kCases) {
     Chip chip = Gaudi();
     ASSERT_TRUE(OverrideChip(c.path, c.value, chip).ok());
+    const absl::Status status = CheckChip(chip);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.path;
+    EXPECT_THAT(std::string(status.message()), StartsWith(c.error));
+  }
+  const struct {
+    const char* path;
+    uint64_t value;
+    const char* error;
+  } kCasesOfGaudi2[] = {
+      {"tpc.count", 25, "tpc.count: is 25, must be at most 24"},
+      {"mme.count", 3, "mme.count: is 3, must be at most 2"},
+      {"mme.rows_bf16", 64, "mme.rows_bf16: is 64, must be 128"},
+      {"mme.half_accumulators", 4, "mme.half_accumulators: is 4"},
+      {"mme.fp8_rate_permille", 0, "mme.fp8_rate_permille: is 0"},
+      {"mme.input_ports_per_engine", 11, "mme.input_ports_per_engine: is 11"},
+      {"dma.pdma_count", 3, "dma.pdma_count: is 3"},
+      {"dma.edma_count", 7, "dma.count: is 10, must be dma.pdma_count + dma.edma_count"},
+      {"dma.host_facing_mask", 7, "dma.compute_mask: is 124, must not share an engine"},
+      {"dma.efficiency_permille", 1001, "dma.efficiency_permille: is 1001"},
+      {"sync.sobs", 16384, "sync.sobs: is 16384, must be at most 8192"},
+      {"sync.completion_queues", 65, "sync.completion_queues: is 65, must be 1 to 64"},
+      {"sync.first_user_completion_queue", 1, "sync.first_user_completion_queue: is 1"},
+      {"sync.first_user_sob", 63, "sync.first_user_sob: is 63"},
+      {"qman.max_pending_cs", 128, "qman.max_pending_cs: is 128, must be at most 64"},
+      {"address_map.dram_va_end", 0x1001001800000000, "address_map.dram_va_end"},
+      {"address_map.dram_page_bytes", 5000, "address_map.dram_page_bytes: is 5000"},
+      {"address_map.host_huge_page_bytes", 4096, "address_map.host_huge_page_bytes: is 4096"},
+      {"address_map.host_va_end", 0xFFF0900000000000, "address_map: host_va overlaps host_huge_va"},
+      {"address_map.dram_va_start", 0x1001000000000000, "address_map: dram overlaps dram_va"},
+  };
+  for (const auto& c : kCasesOfGaudi2) {
+    Chip chip = Load("gaudi2");
+    ASSERT_TRUE(OverrideChip(c.path, c.value, chip).ok()) << c.path;
     const absl::Status status = CheckChip(chip);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.path;
     EXPECT_THAT(std::string(status.message()), StartsWith(c.error));

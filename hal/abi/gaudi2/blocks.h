@@ -88,13 +88,20 @@ inline constexpr uint64_t kPmmuBase = 0x1000007FFCD00000;
 
 inline constexpr uint64_t kBlockBytes = 0x1000;  // of a QMAN, a DMA core, a TPC's or MME's block
 
-// Engines are counted through: `per_dcore` in each. Gaudi2's numbers give 24 TPCs and 8 EDMAs.
+// Engines are counted through, `per_dcore` in each DCORE.
 struct Place {
   int dcore = 0;
   int index = 0;  // in the DCORE
 };
 constexpr Place PlaceOf(int engine, int per_dcore) {
   return {engine / per_dcore, engine % per_dcore};
+}
+constexpr Place PlaceOfEdma(int edma) { return PlaceOf(edma, kEdmasPerDcore); }
+// Of a chip with that many TPCs and DCOREs. A chip with fewer than Gaudi2 leaves out the last ones;
+// one for studies with more has more in each DCORE.
+constexpr Place PlaceOfTpc(int tpc, int tpcs, int dcores) {
+  const int each = (tpcs + dcores - 1) / dcores;
+  return PlaceOf(tpc, each > kTpcsPerDcore ? each : kTpcsPerDcore);
 }
 // The DCORE of the master core of an MME, whose queue drives it, among `mmes` of a chip: 0 and 2 on
 // Gaudi2. The slave is in the next one.

@@ -77,8 +77,13 @@ TEST(Blocks, TheBlocksOfAWindowAreWhereItsWregsReach) {
 }
 
 TEST(Blocks, EnginesAreCountedThroughTheDcores) {
-  EXPECT_EQ(PlaceOf(23, kTpcsPerDcore).dcore, 3);
-  EXPECT_EQ(PlaceOf(23, kTpcsPerDcore).index, 5);
+  EXPECT_EQ(PlaceOfTpc(23, kNumTpcs, kNumDcores).dcore, 3);
+  EXPECT_EQ(PlaceOfTpc(23, kNumTpcs, kNumDcores).index, 5);
+  EXPECT_EQ(PlaceOfTpc(4, 5, kNumDcores).dcore, 0);  // fewer are the first
+  EXPECT_EQ(PlaceOfTpc(63, 64, 8).dcore, 7);         // studies: eight in each
+  EXPECT_EQ(PlaceOfTpc(63, 64, 8).index, 7);
+  EXPECT_EQ(PlaceOfEdma(7).dcore, 3);
+  EXPECT_EQ(PlaceOfEdma(7).index, 1);
   EXPECT_EQ(MmeMasterDcore(0, 2, 4), 0);  // masters of Gaudi2
   EXPECT_EQ(MmeMasterDcore(1, 2, 4), 2);
   EXPECT_EQ(MmeMasterDcore(5, 8, 8), 5);  // a chip for studies with one MME a DCORE
