@@ -5,15 +5,14 @@
 #include <map>
 #include <string>
 
-#include "hal/abi/reference_rows.h"
+#include "hal/abi/gaudi/reference_rows.h"
 
 namespace openhpu::hal::abi::gaudi {
 namespace {
 
 TEST(Blocks, EveryBaseIsThatOfTheReference) {
   std::map<std::string, uint64_t> reference;
-  for (Row row : ReferenceRows("gaudi", "block_bases.csv"))
-    reference[row["block"]] = Number(row["base"]);
+  for (Row row : ReferenceRows("block_bases.csv")) reference[row["block"]] = Number(row["base"]);
   std::map<std::string, uint64_t> ours;
   for (int i = 0; i < kNumDmas; ++i) {
     ours["DMA" + std::to_string(i) + "_CORE"] = DmaCoreBase(i);

@@ -9,9 +9,9 @@
 #include <set>
 #include <string>
 
+#include "hal/abi/gaudi/reference_rows.h"
 #include "hal/abi/gaudi/sync_manager.h"
 #include "hal/abi/packet_check.h"
-#include "hal/abi/reference_rows.h"
 
 namespace openhpu::hal::abi::gaudi {
 namespace {
@@ -165,7 +165,7 @@ void ExpectConstructed(const char* name, std::set<std::string>& unseen) {
   EXPECT_EQ(PacketBytes(Packet::kOpcode), sizeof(Packet)) << name;
   EXPECT_EQ(Ctl::ENG_BARRIER::Get(packet.ctl), 0u) << name;
   EXPECT_EQ(Ctl::MSG_BARRIER::Get(packet.ctl), 0u) << name;
-  for (Row row : ReferenceRows("gaudi", "packets.csv")) {
+  for (Row row : ReferenceRows("packets.csv")) {
     if (row["packet"] == name) {
       EXPECT_EQ(Number(row["opcode"]), static_cast<uint32_t>(Packet::kOpcode));
     }

@@ -7,16 +7,16 @@
 
 #include "hal/abi/gaudi2/dma_core.h"
 #include "hal/abi/gaudi2/qman.h"
+#include "hal/abi/gaudi2/reference_rows.h"
 #include "hal/abi/gaudi2/sync_manager.h"
 #include "hal/abi/gaudi2/tpc.h"
-#include "hal/abi/reference_rows.h"
 
 namespace openhpu::hal::abi::gaudi2 {
 namespace {
 
 TEST(Blocks, EveryBaseIsThatOfTheReference) {
   std::map<std::string, uint64_t> reference;
-  for (Row row : ReferenceRows("gaudi2", "block_bases.csv")) {
+  for (Row row : ReferenceRows("block_bases.csv")) {
     reference[row["block"]] = Number(row["base"]);
   }
   std::map<std::string, uint64_t> ours;
@@ -92,7 +92,7 @@ TEST(Blocks, EnginesAreCountedThroughTheDcores) {
 // Blocks that are ours lie in the configuration space, on nothing of the reference.
 TEST(Blocks, ThoseForStudiesOverlapNoOther) {
   for (int d = kNumDcores; d < kMaxStudyDcores; ++d) {
-    for (Row row : ReferenceRows("gaudi2", "block_bases.csv")) {
+    for (Row row : ReferenceRows("block_bases.csv")) {
       const uint64_t base = Number(row["base"]);
       EXPECT_FALSE(base >= DcoreBase(d) && base < DcoreBase(d) + kDcoreStride) << row["block"];
     }

@@ -9,9 +9,9 @@
 #include <set>
 #include <string>
 
+#include "hal/abi/gaudi2/reference_rows.h"
 #include "hal/abi/gaudi2/sync_manager.h"
 #include "hal/abi/packet_check.h"
-#include "hal/abi/reference_rows.h"
 
 namespace openhpu::hal::abi::gaudi2 {
 namespace {
@@ -190,7 +190,7 @@ void ExpectConstructed(const char* name, std::set<std::string>& unseen) {
   EXPECT_EQ(packet.ctl, static_cast<uint32_t>(Packet::kOpcode) << 24) << name;
   EXPECT_EQ(OpcodeOf(packet.ctl), Packet::kOpcode) << name;
   EXPECT_EQ(PacketBytes(Packet::kOpcode), sizeof(Packet)) << name;
-  for (Row row : ReferenceRows("gaudi2", "packets.csv")) {
+  for (Row row : ReferenceRows("packets.csv")) {
     if (row["packet"] == name) {
       EXPECT_EQ(Number(row["opcode"]), static_cast<uint32_t>(Packet::kOpcode));
     }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "hal/abi/gaudi2/blocks.h"
-#include "hal/abi/reference_rows.h"
+#include "hal/abi/gaudi2/reference_rows.h"
 
 namespace openhpu::hal::abi::gaudi2 {
 namespace {
@@ -63,7 +63,7 @@ std::string NameOf(const QueueTarget& target) {
 
 TEST(QueueIds, EveryRowOfTheKernelsEnumIsNamedByItsTarget) {
   uint32_t rows = 0;
-  for (Row row : ReferenceRows("gaudi2", "queue_ids.csv")) {
+  for (Row row : ReferenceRows("queue_ids.csv")) {
     const uint32_t id = static_cast<uint32_t>(Number(row["value"]));
     EXPECT_EQ(NameOf(TargetOf(id)), row["name"]);
     EXPECT_EQ(QueueOf(TargetOf(id)), id) << row["name"];

@@ -10,7 +10,7 @@
 
 #include "hal/abi/gaudi2/dma_core.h"
 #include "hal/abi/gaudi2/qman.h"
-#include "hal/abi/reference_rows.h"
+#include "hal/abi/gaudi2/reference_rows.h"
 
 namespace openhpu::hal::abi::gaudi2 {
 namespace {
@@ -34,7 +34,7 @@ uint32_t QmanAfterReset(uint32_t offset) {
 
 TEST(ResetValues, AreThoseOfTheRows) {
   std::map<std::string, Values> rows;
-  for (Row row : ReferenceRows("gaudi2", "reset_values.csv")) {
+  for (Row row : ReferenceRows("reset_values.csv")) {
     rows[row["block"]][static_cast<uint32_t>(Number(row["offset"]))] = {
         static_cast<uint32_t>(Number(row["reset_value"])),
         static_cast<uint32_t>(Number(row["count"]))};

@@ -1,0 +1,21 @@
+// This dialect's reference rows, in testdata/ (hal/abi/reference_rows.h).
+#ifndef HAL_ABI_GAUDI2_REFERENCE_ROWS_H_
+#define HAL_ABI_GAUDI2_REFERENCE_ROWS_H_
+
+#include <string>
+#include <vector>
+
+#include "hal/abi/reference_rows.h"
+
+namespace openhpu::hal::abi::gaudi2 {
+
+using abi::Number;
+using abi::Row;
+
+inline std::vector<Row> ReferenceRows(const std::string& file) {
+  return abi::ReferenceRows("gaudi2", file);
+}
+
+}  // namespace openhpu::hal::abi::gaudi2
+
+#endif  // HAL_ABI_GAUDI2_REFERENCE_ROWS_H_
