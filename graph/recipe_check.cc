@@ -148,7 +148,7 @@ class ProgramChecker {
         return Bad(where, ": no field of a word: lsb ", r.lsb, ", width ", r.width, ", shift ",
                    r.shift);
       }
-      if (r.kind > hal::RelocationKind::kStream)
+      if (r.kind > hal::RelocationKind::kSobBasePart)
         return Bad(where, " is of an unknown kind ", static_cast<int>(r.kind));
       if (r.kind != hal::RelocationKind::kSymbol) continue;
       uint64_t bytes = 0;

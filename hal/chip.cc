@@ -417,6 +417,13 @@ absl::Status CheckChip(const Chip& chip) {
   return CheckDialect(chip);
 }
 
+AddressRange UserDram(const Chip& chip) {
+  const AddressMap& map = chip.address_map();
+  const uint64_t reserved = map.dram_user_base().value() - map.dram_base().value();
+  return {map.has_dram_va_start() ? map.dram_va_start().value() : map.dram_user_base().value(),
+          map.dram_bytes().value() - reserved};
+}
+
 absl::Status OverrideChip(std::string_view path_view, uint64_t value, Chip& chip) {
   const std::string path(path_view);
   Message* message = &chip;

@@ -3,6 +3,7 @@
 #ifndef HAL_CHIP_H_
 #define HAL_CHIP_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,13 @@ absl::StatusOr<Chip> ParseChip(std::string_view text, std::string_view where);
 
 // Every Number set, with source and confidence; counts and sizes consistent.
 absl::Status CheckChip(const Chip& chip);
+
+// Where user work sees DRAM, and how much of it: by virtual address on a chip that maps DRAM, all
+// but the kernel's start.
+struct AddressRange {
+  uint64_t begin = 0, bytes = 0;
+};
+AddressRange UserDram(const Chip& chip);
 
 // Applies "tpc.count=4" style overrides: field path and integer value. The source becomes
 // "override".

@@ -121,6 +121,14 @@ TEST(Chip, Gaudi3IsForStudiesAndSaysSo) {
   EXPECT_EQ(TpcTflopsTimes10(chip), 286u);
 }
 
+TEST(Chip, UsersSeeDramByVirtualAddressOnGaudi2) {
+  EXPECT_EQ(UserDram(Gaudi()).begin, 0x20000000u);
+  EXPECT_EQ(UserDram(Gaudi()).bytes, (uint64_t{32} << 30) - 0x20000000);
+  const Chip chip = Load("gaudi2");
+  EXPECT_EQ(UserDram(chip).begin, 0x1001001800000000u);
+  EXPECT_EQ(UserDram(chip).bytes, (uint64_t{96} << 30) - 0x30000000);
+}
+
 TEST(Chip, MoreThanGaudi2HasIsForStudies) {
   Chip chip = Load("gaudi3");
   chip.set_studies_only(false);

@@ -5,8 +5,11 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "hal/engine_numbers.h"
 #include "hal/gaudi/command_writer.h"
 #include "hal/gaudi/engines.h"
+#include "hal/gaudi2/command_writer.h"
+#include "hal/gaudi2/engines.h"
 
 namespace openhpu::hal {
 namespace {
@@ -17,22 +20,25 @@ absl::Status UnknownDialect(const Chip& chip) {
 }
 
 bool IsGaudi(const Chip& chip) { return chip.dialect() == "gaudi"; }
+bool IsGaudi2(const Chip& chip) { return chip.dialect() == "gaudi2"; }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CommandWriter>> CommandWriter::Create(const Chip& chip,
                                                                      Engine engine, Role role) {
-  if (!IsGaudi(chip)) return UnknownDialect(chip);
-  return gaudi::GaudiCommandWriter::Create(chip, engine, role);
+  if (IsGaudi(chip)) return gaudi::GaudiCommandWriter::Create(chip, engine, role);
+  if (IsGaudi2(chip)) return gaudi2::Gaudi2CommandWriter::Create(chip, engine, role);
+  return UnknownDialect(chip);
 }
 
 absl::StatusOr<uint32_t> QueueOf(const Chip& chip, Engine engine, uint32_t stream) {
-  if (!IsGaudi(chip)) return UnknownDialect(chip);
-  return gaudi::QueueOf(chip, engine, stream);
+  if (IsGaudi(chip)) return gaudi::QueueOf(chip, engine, stream);
+  if (IsGaudi2(chip)) return gaudi2::QueueOf(chip, engine, stream);
+  return UnknownDialect(chip);
 }
 
 int CountEngines(const Chip& chip, EngineKind kind) {
-  return IsGaudi(chip) ? gaudi::CountEngines(chip, kind) : 0;
+  return IsGaudi(chip) || IsGaudi2(chip) ? EnginesOfKind(chip, kind) : 0;
 }
 
 absl::Status Relocate(absl::Span<const Relocation> relocations, const RelocationValues& values,
@@ -57,6 +63,7 @@ absl::Status Relocate(absl::Span<const Relocation> relocations, const Relocation
         value = values.symbols[r.symbol];
         break;
       case RelocationKind::kSobBase:
+      case RelocationKind::kSobBasePart:
         value = values.first_sob;
         break;
       case RelocationKind::kMonitorBase:
@@ -70,9 +77,10 @@ absl::Status Relocate(absl::Span<const Relocation> relocations, const Relocation
     }
     value = (value * r.scale + r.addend) >> r.shift;
     const uint64_t mask = r.width == 32 ? 0xFFFFFFFFu : (uint64_t{1} << r.width) - 1;
-    // A whole word takes one half of an address; any other field must hold the value.
-    const bool half = r.kind == RelocationKind::kSymbol && r.width == 32;
-    if (!half && value > mask) {
+    // A whole word takes one half of an address; any other field but a part must hold the value.
+    const bool part = (r.kind == RelocationKind::kSymbol && r.width == 32) ||
+                      r.kind == RelocationKind::kSobBasePart;
+    if (!part && value > mask) {
       return bad(absl::StrCat("0x", absl::Hex(value), " has over ", r.width, " bits"));
     }
     uint32_t word;

@@ -33,6 +33,7 @@ enum class RelocationKind : uint8_t {
   kSobBase,      // first sob of the bank
   kMonitorBase,  // first monitor of the bank
   kStream,       // the hardware stream, 0-3
+  kSobBasePart,  // as kSobBase, but the field takes what bits it has; others are in another field
 };
 
 // field [lsb, lsb + width) of the 32-bit word at `word` := ((value * scale + addend) >> shift) &

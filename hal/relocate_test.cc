@@ -57,6 +57,28 @@ TEST(RelocateTest, AFieldLeavesItsNeighboursAlone) {
   EXPECT_EQ(Word(bytes, 0), 0xFFFF02FFu);
 }
 
+TEST(RelocateTest, APartLeavesItsHighBitsToAnotherField) {
+  std::vector<std::byte> bytes = Words({0xFFFFFFFF, 0xFFFFFFFF});
+  Relocation low;
+  low.kind = RelocationKind::kSobBasePart;
+  low.width = 8;
+  low.shift = 3;
+  low.addend = 8;
+  Relocation high = low;
+  high.word = 1;
+  high.kind = RelocationKind::kSobBase;
+  high.lsb = 16;
+  high.width = 4;
+  high.shift = 11;
+  RelocationValues values;
+  values.first_sob = 8 * 0x3A4;  // and the next group, 0x3A5
+  ASSERT_TRUE(Relocate({low, high}, values, absl::MakeSpan(bytes)).ok());
+  EXPECT_EQ(Word(bytes, 0), 0xFFFFFFA5u);
+  EXPECT_EQ(Word(bytes, 1), 0xFFF3FFFFu);
+  low.kind = RelocationKind::kSobBase;
+  EXPECT_EQ(Relocate({low}, values, absl::MakeSpan(bytes)).code(), absl::StatusCode::kOutOfRange);
+}
+
 TEST(RelocateTest, EachKindTakesItsOwnValue) {
   std::vector<std::byte> bytes = Words({0, 0, 0, 0});
   std::vector<Relocation> relocations(4);

@@ -132,6 +132,7 @@ absl::Status InstanceImpl::FillBlob(size_t index, const hal::CommandBlob& blob) 
   for (const hal::Relocation& relocation : blob.relocations) {
     const Reference reference = {static_cast<uint32_t>(index), relocation};
     if (relocation.kind == hal::RelocationKind::kSobBase ||
+        relocation.kind == hal::RelocationKind::kSobBasePart ||
         relocation.kind == hal::RelocationKind::kMonitorBase) {
       bank_references_.push_back(reference);
       fixed.push_back(relocation);

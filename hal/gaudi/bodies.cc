@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <limits>
 
-#include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/dma_core.h"
 #include "hal/abi/gaudi/mme.h"
@@ -25,30 +23,6 @@ namespace tpc = abi::tpc;
 
 constexpr uint32_t kSobHigh =
     static_cast<uint32_t>(abi::SyncManagerObjsBase(abi::kEastNorth) >> 32);
-constexpr uint64_t kMaxLinearBytes = uint64_t{1} << 31;  // of one LIN_DMA
-
-// A strided copy whose innermost dims follow each other without holes, as fewer dims with a longer
-// run.
-DmaCopy Collapse(DmaCopy copy) {
-  DmaCopy out = copy;
-  out.sizes = {1, 1, 1, 1};
-  out.source_strides = out.destination_strides = {0, 0, 0, 0};
-  int dims = 0;
-  for (int i = 0; i < 4; ++i) {
-    if (copy.sizes[i] == 1) continue;
-    const uint64_t run = uint64_t{out.run} * copy.sizes[i];
-    if (dims == 0 && copy.source_strides[i] == out.run && copy.destination_strides[i] == out.run &&
-        run <= kMaxLinearBytes) {
-      out.run = static_cast<uint32_t>(run);
-      continue;
-    }
-    out.sizes[dims] = copy.sizes[i];
-    out.source_strides[dims] = copy.source_strides[i];
-    out.destination_strides[dims] = copy.destination_strides[i];
-    ++dims;
-  }
-  return out;
-}
 
 tpc::DataType TpcType(DType type) {
   switch (DeviceType(type)) {
@@ -96,13 +70,11 @@ void GaudiCommandWriter::WriteLinear(SymbolicAddress source, SymbolicAddress des
 }
 
 absl::Status GaudiCommandWriter::Dma(const DmaCopy& command, std::optional<Sob> signal) {
-  RETURN_IF_ERROR(RequireBody("DmaCopy", EngineKind::kDma));
-  if (signal.has_value()) RETURN_IF_ERROR(CheckSob(*signal, 1));
-  bool empty = command.run == 0;
-  for (uint32_t size : command.sizes) empty = empty || size == 0;
-  if (empty) return absl::InvalidArgumentError(absl::StrCat(name_, ": DmaCopy of 0 bytes"));
+  RETURN_IF_ERROR(checks_.RequireBody("DmaCopy", EngineKind::kDma));
+  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 1));
+  RETURN_IF_ERROR(checks_.Copy(command));
   const DmaCopy copy = Collapse(command);
-  if (copy.sizes == std::array<uint32_t, 4>{1, 1, 1, 1}) {
+  if (IsLinear(copy)) {
     WriteLinear(copy.source, copy.destination, copy.run, signal);
     return absl::OkStatus();
   }
@@ -133,13 +105,9 @@ absl::Status GaudiCommandWriter::Dma(const DmaCopy& command, std::optional<Sob> 
 }
 
 absl::Status GaudiCommandWriter::Dma(const DmaFill& command, std::optional<Sob> signal) {
-  RETURN_IF_ERROR(RequireBody("DmaFill", EngineKind::kDma));
-  if (signal.has_value()) RETURN_IF_ERROR(CheckSob(*signal, 1));
-  if (command.bytes == 0 || command.bytes % 4 != 0 || command.destination.offset % 4 != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(name_, ": DmaFill of ", command.bytes,
-                                                   " bytes at offset ", command.destination.offset,
-                                                   ": neither 0 nor unaligned to 4"));
-  }
+  RETURN_IF_ERROR(checks_.RequireBody("DmaFill", EngineKind::kDma));
+  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 1));
+  RETURN_IF_ERROR(checks_.Fill(command));
   if (signal.has_value()) WriteCompletion(*signal);
   for (uint64_t done = 0; done < command.bytes;) {
     const uint64_t step = std::min(command.bytes - done, kMaxLinearBytes);
@@ -193,46 +161,25 @@ void GaudiCommandWriter::WriteDescriptors(const std::vector<MmePart>& parts, Sym
 }
 
 absl::Status GaudiCommandWriter::Mme(const MmeGemm& command, std::optional<Sob> signal) {
-  RETURN_IF_ERROR(RequireBody("MmeGemm", EngineKind::kMme));
-  if (signal.has_value()) RETURN_IF_ERROR(CheckSob(*signal, 2));
+  RETURN_IF_ERROR(checks_.RequireBody("MmeGemm", EngineKind::kMme));
+  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 2));
   ASSIGN_OR_RETURN(const std::vector<MmePart> parts, LowerGemm(chip_, command));
   WriteDescriptors(parts, command.a, command.b, command.c, signal);
   return absl::OkStatus();
 }
 
 absl::Status GaudiCommandWriter::Mme(const MmeConvolution& command, std::optional<Sob> signal) {
-  RETURN_IF_ERROR(RequireBody("MmeConvolution", EngineKind::kMme));
-  if (signal.has_value()) RETURN_IF_ERROR(CheckSob(*signal, 2));
+  RETURN_IF_ERROR(checks_.RequireBody("MmeConvolution", EngineKind::kMme));
+  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 2));
   ASSIGN_OR_RETURN(const std::vector<MmePart> parts, LowerConvolution(chip_, command));
   WriteDescriptors(parts, command.x, command.w, command.y, signal);
   return absl::OkStatus();
 }
 
 absl::Status GaudiCommandWriter::Tpc(const TpcBox& command, std::optional<Sob> signal) {
-  RETURN_IF_ERROR(RequireBody("TpcBox", EngineKind::kTpc));
-  if (signal.has_value()) RETURN_IF_ERROR(CheckSob(*signal, 1));
-  const auto bad = [this](const std::string& what) {
-    return absl::InvalidArgumentError(absl::StrCat(name_, ": TpcBox: ", what));
-  };
-  if (command.tensors.size() > kTpcMaxTensors) {
-    return bad(absl::StrCat(command.tensors.size(), " tensors of at most ", kTpcMaxTensors));
-  }
-  if (command.addresses.size() != command.tensors.size()) {
-    return bad(absl::StrCat(command.addresses.size(), " addresses for ", command.tensors.size(),
-                            " tensors"));
-  }
-  if (command.scalars.size() > kTpcMaxScalars) {
-    return bad(absl::StrCat(command.scalars.size(), " scalars of at most ", kTpcMaxScalars));
-  }
-  for (int i = 0; i < kTpcMaxDims; ++i) {
-    if (command.box.size[i] == 0) return bad(absl::StrCat("box.size[", i, "] = 0"));
-  }
-  for (size_t t = 0; t < command.tensors.size(); ++t) {
-    if (command.tensors[t].strides[0] != 1) {
-      return bad(absl::StrCat("tensor ", t, ": stride of dim 0 is ", command.tensors[t].strides[0],
-                              ", must be 1"));
-    }
-  }
+  RETURN_IF_ERROR(checks_.RequireBody("TpcBox", EngineKind::kTpc));
+  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 1));
+  RETURN_IF_ERROR(checks_.Box(command));
 
   if (!caches_invalidated_) {
     // What the caches hold may be older than the memory, written by other engines and by loads of

@@ -36,36 +36,15 @@ absl::StatusOr<std::unique_ptr<CommandWriter>> GaudiCommandWriter::Create(const 
                                                                           Role role) {
   ASSIGN_OR_RETURN(std::string name, EngineName(chip, engine));
   ASSIGN_OR_RETURN(const uint64_t qman, QmanBaseOf(chip, engine));
-  if ((role == Role::kExternal) != (engine.kind == EngineKind::kHostDma)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, ": external commands are for host DMA engines, and they take no other"));
-  }
+  CommandChecks checks(chip, engine, role, std::move(name));
+  RETURN_IF_ERROR(checks.RoleFits());
   if (chip.sync().user_manager().value() != abi::kEastNorth) {
     return absl::InvalidArgumentError(
         absl::StrCat("sync.user_manager = ", chip.sync().user_manager().value(),
                      ": every queue reaches manager 3 (E_N) only"));
   }
   return std::unique_ptr<CommandWriter>(
-      new GaudiCommandWriter(chip, engine, role, std::move(name), qman));
-}
-
-absl::Status GaudiCommandWriter::Require(const char* call, bool allowed) const {
-  if (allowed) return absl::OkStatus();
-  const char* role = role_ == Role::kExternal ? "an external buffer"
-                     : role_ == Role::kUpper  ? "an upper buffer"
-                                              : "a body";
-  return absl::FailedPreconditionError(absl::StrCat(name_, ": ", role, " has no ", call));
-}
-
-absl::Status GaudiCommandWriter::RequireBody(const char* call, EngineKind kind) const {
-  return Require(call, role_ == Role::kBody && engine_.kind == kind);
-}
-
-absl::Status GaudiCommandWriter::CheckSob(Sob sob, uint32_t count) const {
-  const uint64_t sobs = chip_.sync().sobs().value();
-  if (uint64_t{sob.index} + count <= sobs) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(name_, ": sync object ", sob.index, " of a bank in a manager of ", sobs));
+      new GaudiCommandWriter(chip, role, std::move(checks), qman));
 }
 
 void GaudiCommandWriter::RelocateSob(uint32_t low_word, Sob sob) {
@@ -78,13 +57,8 @@ void GaudiCommandWriter::RelocateSob(uint32_t low_word, Sob sob) {
 }
 
 absl::Status GaudiCommandWriter::SetUpMonitors(uint32_t first, uint32_t count) {
-  RETURN_IF_ERROR(Require("SetUpMonitors", role_ != Role::kBody));
-  const uint64_t monitors = chip_.sync().monitors().value();
-  if (uint64_t{first} + count > monitors) {
-    return absl::InvalidArgumentError(absl::StrCat(name_, ": monitors ", first, " to ",
-                                                   uint64_t{first} + count, " of a manager of ",
-                                                   monitors));
-  }
+  RETURN_IF_ERROR(checks_.Require("SetUpMonitors", role_ != Role::kBody));
+  RETURN_IF_ERROR(checks_.Monitors(first, count));
   const uint64_t fence = qman_ + abi::qman::CpFenceRdata(kUserFence, 0);
   const auto message = [this](uint32_t reg, uint32_t monitor, uint32_t value) {
     return packets_.Message(kMonitorMessageBase, RelocationKind::kMonitorBase, MonitorOffset(reg),
@@ -107,26 +81,11 @@ absl::Status GaudiCommandWriter::SetUpMonitors(uint32_t first, uint32_t count) {
 
 absl::Status GaudiCommandWriter::Await(absl::Span<const SyncCondition> conditions,
                                        uint32_t first_monitor) {
-  RETURN_IF_ERROR(Require("Await", role_ != Role::kBody));
+  RETURN_IF_ERROR(checks_.Require("Await", role_ != Role::kBody));
   if (conditions.empty()) return absl::OkStatus();
-  if (first_monitor < monitors_begin_ || first_monitor + conditions.size() > monitors_end_) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        name_, ": Await on monitors ", first_monitor, " to ", first_monitor + conditions.size(),
-        "; set up are ", monitors_begin_, " to ", monitors_end_));
-  }
+  RETURN_IF_ERROR(checks_.Conditions(conditions, first_monitor, monitors_begin_, monitors_end_));
   for (size_t i = 0; i < conditions.size(); ++i) {
     const SyncCondition& condition = conditions[i];
-    const auto bad = [&](const char* field, uint32_t value) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(name_, ": Await condition ", i, ": ", field, " = ", value));
-    };
-    if (condition.value == 0 || condition.value > sync::kMaxSobValue) {
-      return bad("value", condition.value);
-    }
-    if (condition.watch == 0) return bad("watch", condition.watch);
-    if (condition.group >= chip_.sync().sobs().value() / sync::kSobsPerGroup) {
-      return bad("group", condition.group);
-    }
     uint32_t arm = sync::MON_ARM::MASK::Set(0, ~uint32_t{condition.watch} & 0xFF);
     arm = sync::MON_ARM::SOD::Set(arm, condition.value);
     Relocation group;
@@ -154,38 +113,26 @@ absl::Status GaudiCommandWriter::Await(absl::Span<const SyncCondition> condition
   return absl::OkStatus();
 }
 
-absl::Status GaudiCommandWriter::WriteSob(const char* call, Sob sob, uint32_t message,
-                                          bool after_engine) {
-  RETURN_IF_ERROR(CheckSob(sob, 1));
-  if (sync::SOB_OBJ::VAL::Get(message) != (message & ~sync::SOB_OBJ::INC::kMask)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        name_, ": ", call, ": value ", message & ~sync::SOB_OBJ::INC::kMask, " has over 15 bits"));
-  }
+absl::Status GaudiCommandWriter::WriteSob(Sob sob, uint32_t message, bool after_engine) {
+  RETURN_IF_ERROR(checks_.Sobs(sob, 1));
   packets_.Message(kSobMessageBase, RelocationKind::kSobBase, 0, sob.index, message,
                    Barriers{after_engine, true, true});
   return absl::OkStatus();
 }
 
 absl::Status GaudiCommandWriter::SetSob(Sob sob, uint32_t value, bool after_engine) {
-  if (value > sync::kMaxSobValue) {
-    return absl::InvalidArgumentError(absl::StrCat(name_, ": SetSob: value ", value));
-  }
-  return WriteSob("SetSob", sob, sync::SobSet(value), after_engine);
+  RETURN_IF_ERROR(checks_.SobValue("SetSob", value));
+  return WriteSob(sob, sync::SobSet(value), after_engine);
 }
 
 absl::Status GaudiCommandWriter::AddSob(Sob sob, uint32_t value, bool after_engine) {
-  if (value > sync::kMaxSobValue) {
-    return absl::InvalidArgumentError(absl::StrCat(name_, ": AddSob: value ", value));
-  }
-  return WriteSob("AddSob", sob, sync::SobAdd(value), after_engine);
+  RETURN_IF_ERROR(checks_.SobValue("AddSob", value));
+  return WriteSob(sob, sync::SobAdd(value), after_engine);
 }
 
 absl::Status GaudiCommandWriter::Run(SymbolicAddress body, uint32_t bytes) {
-  RETURN_IF_ERROR(Require("Run", role_ == Role::kUpper));
-  if (bytes == 0 || bytes % 8 != 0 || body.offset % 8 != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name_, ": Run of ", bytes, " bytes at ", body.offset, " of a body"));
-  }
+  RETURN_IF_ERROR(checks_.Require("Run", role_ == Role::kUpper));
+  RETURN_IF_ERROR(checks_.Body(body, bytes));
   abi::PacketCpDma run;
   run.tsize = bytes;
   const uint32_t word = packets_.Append(run);
@@ -198,14 +145,16 @@ absl::Status GaudiCommandWriter::Run(SymbolicAddress body, uint32_t bytes) {
 
 absl::Status GaudiCommandWriter::HostCopy(SymbolicAddress source, SymbolicAddress destination,
                                           uint64_t bytes) {
-  RETURN_IF_ERROR(Require("HostCopy", role_ == Role::kExternal));
-  if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(name_, ": HostCopy of 0 bytes"));
+  RETURN_IF_ERROR(checks_.Require("HostCopy", role_ == Role::kExternal));
+  if (bytes == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(checks_.name(), ": HostCopy of 0 bytes"));
+  }
   WriteLinear(source, destination, bytes, std::nullopt);
   return absl::OkStatus();
 }
 
 absl::Status GaudiCommandWriter::Timestamp(SymbolicAddress destination) {
-  RETURN_IF_ERROR(Require("Timestamp", role_ == Role::kExternal));
+  RETURN_IF_ERROR(checks_.Require("Timestamp", role_ == Role::kExternal));
   abi::PacketMsgLong packet;
   packet.ctl =
       abi::PacketMsgLong::OP::Set(packet.ctl, static_cast<uint32_t>(abi::MessageOp::kTimestamp));

@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "hal/command_checks.h"
 #include "hal/command_writer.h"
 #include "hal/commands.h"
 #include "hal/gaudi/mme_lowering.h"
@@ -41,13 +42,10 @@ class GaudiCommandWriter final : public CommandWriter {
   CommandBlob Take() override;
 
  private:
-  GaudiCommandWriter(const Chip& chip, Engine engine, Role role, std::string name, uint64_t qman)
-      : chip_(chip), engine_(engine), role_(role), name_(std::move(name)), qman_(qman) {}
+  GaudiCommandWriter(const Chip& chip, Role role, CommandChecks checks, uint64_t qman)
+      : chip_(chip), role_(role), checks_(std::move(checks)), qman_(qman) {}
 
-  absl::Status Require(const char* call, bool allowed) const;
-  absl::Status RequireBody(const char* call, EngineKind kind) const;
-  absl::Status CheckSob(Sob sob, uint32_t count) const;
-  absl::Status WriteSob(const char* call, Sob sob, uint32_t message, bool after_engine);
+  absl::Status WriteSob(Sob sob, uint32_t message, bool after_engine);
   // The two words of a sob's address; low_word is relocated, the high half is constant.
   void RelocateSob(uint32_t low_word, Sob sob);
   void WriteLinear(SymbolicAddress source, SymbolicAddress destination, uint64_t bytes,
@@ -57,10 +55,9 @@ class GaudiCommandWriter final : public CommandWriter {
                         SymbolicAddress o, std::optional<Sob> signal);
 
   const Chip& chip_;  // outlives the writer
-  const Engine engine_;
   const Role role_;
-  const std::string name_;  // "TPC3", for errors
-  const uint64_t qman_;     // address of the queue manager
+  const CommandChecks checks_;
+  const uint64_t qman_;  // address of the queue manager
   PacketWriter packets_;
   uint32_t monitors_begin_ = 0, monitors_end_ = 0;  // those set up
   bool caches_invalidated_ = false;

@@ -12,9 +12,6 @@
 
 namespace openhpu::hal::gaudi {
 
-// How many engines of a kind user work may take; 0 for a kind the chip does not have.
-int CountEngines(const Chip& chip, EngineKind kind);
-
 // "DMA2", "MME0", "TPC3": the hardware's number of a DMA, the queue's number of an MME.
 // InvalidArgument when there is no such engine.
 absl::StatusOr<std::string> EngineName(const Chip& chip, Engine engine);

@@ -1,7 +1,5 @@
 #include "hal/gaudi/packet_writer.h"
 
-#include <utility>
-
 namespace openhpu::hal::gaudi {
 namespace {
 
@@ -45,27 +43,6 @@ uint32_t PacketWriter::Message(uint32_t base, RelocationKind bank, uint32_t offs
   where.addend = offset + uint64_t{4} * index;
   Add(where);
   return word;
-}
-
-void PacketWriter::RelocateAddress(uint32_t low_word, uint32_t high_word, SymbolicAddress address) {
-  Relocation half;
-  half.symbol = address.symbol;
-  half.addend = address.offset;
-  half.word = low_word;
-  Add(half);
-  half.word = high_word;
-  half.shift = 32;
-  Add(half);
-}
-
-CommandBlob PacketWriter::Take() {
-  CommandBlob blob;
-  blob.bytes.resize(4 * words_.size());
-  if (!words_.empty()) std::memcpy(blob.bytes.data(), words_.data(), blob.bytes.size());
-  blob.relocations = std::move(relocations_);
-  words_.clear();
-  relocations_.clear();
-  return blob;
 }
 
 }  // namespace openhpu::hal::gaudi

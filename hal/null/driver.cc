@@ -27,9 +27,9 @@ absl::StatusOr<std::unique_ptr<NullDriver>> NullDriver::Open(std::string_view sp
   ASSIGN_OR_RETURN(info.chip, LoadChip(text.substr(5)));
   info.driver = text;
   const AddressMap& map = info.chip.address_map();
-  info.dram_user_base = DeviceAddress(map.dram_user_base().value());
-  info.dram_user_bytes =
-      map.dram_base().value() + map.dram_bytes().value() - map.dram_user_base().value();
+  const AddressRange dram = UserDram(info.chip);
+  info.dram_user_base = DeviceAddress(dram.begin);
+  info.dram_user_bytes = dram.bytes;
   info.sram_user_base = DeviceAddress(map.sram_base().value() + map.sram_reserved_bytes().value());
   info.sram_user_bytes = map.sram_bytes().value() - map.sram_reserved_bytes().value();
   auto driver = absl::WrapUnique(new NullDriver(std::move(info)));

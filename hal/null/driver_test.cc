@@ -36,6 +36,20 @@ TEST(NullDriverTest, MemoryLiesInTheUsersRangeAndRunsOut) {
   EXPECT_EQ(driver->Free(*a + 1).code(), StatusCode::kNotFound);
 }
 
+TEST(NullDriverTest, OnGaudi2MemoryIsVirtualAndEveryEngineHasItsQueues) {
+  auto driver = *NullDriver::Open("null:gaudi2");
+  const AddressMap& map = driver->info().chip.address_map();
+  const auto a = driver->Allocate(MemoryKind::kDram, 1000);
+  ASSERT_TRUE(a.ok());
+  EXPECT_GE(a->value(), map.dram_va_start().value());
+  EXPECT_LT(a->value(), map.dram_va_end().value());
+  // EDMA 0 of DCORE 0 and TPC 5 of DCORE 3; the spare TPC of DCORE 0 is nobody's.
+  for (const uint64_t queue : {8, 155}) {
+    EXPECT_TRUE(driver->Submit({{QueueId(queue), a->value(), 16}}).ok()) << queue;
+  }
+  EXPECT_FALSE(driver->Submit({{QueueId(44), a->value(), 16}}).ok());
+}
+
 TEST(NullDriverTest, CountsSubmissionsAndTheirChunks) {
   auto driver = Open();
   const CommandMemory commands = *driver->CreateCommandMemory(64);

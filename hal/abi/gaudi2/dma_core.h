@@ -6,6 +6,7 @@
 #ifndef HAL_ABI_GAUDI2_DMA_CORE_H_
 #define HAL_ABI_GAUDI2_DMA_CORE_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "hal/abi/register.h"
@@ -347,8 +348,39 @@ constexpr uint32_t SrcStride(int dim) { return SRC_STRIDE_1::kOffset + 8 * (dim 
 constexpr uint32_t DstStride(int dim) { return DST_STRIDE_1::kOffset + 8 * (dim - 1); }
 static_assert(SrcTsize(4) == SRC_TSIZE_4::kOffset && SrcStride(4) == SRC_STRIDE_4::kOffset);
 static_assert(DstTsize(4) == DST_TSIZE_4::kOffset && DstStride(4) == DST_STRIDE_4::kOffset);
-// What one WREG_BULK can write: from the context's start to COMMIT, two words at a time.
-static_assert((COMMIT::kOffset + 4 - kContext) % 8 == 0);
+
+// block_dma_core_ctx in the order of the registers, from kContext on: what one WREG_BULK can write,
+// with COMMIT last.
+struct Context {
+  uint32_t rate_lim_tkn = 0x40004;  // after reset
+  uint32_t pwrlp = 0;
+  uint32_t te_numrows = 0;
+  uint32_t idx = 0;
+  uint32_t idx_inc = 0;
+  uint32_t ctrl = 0;         // CTRL
+  uint32_t src_tsize_0 = 0;  // bytes
+  struct Dim {
+    uint32_t tsize = 1;   // times
+    uint32_t stride = 0;  // bytes
+  } src[kNumDims - 1], dst[kNumDims - 1];
+  uint32_t wr_comp_addr_hi = 0;
+  uint32_t wr_comp_addr_lo = 0;
+  uint32_t wr_comp_wdata = 0;
+  uint32_t src_offset_lo = 0;
+  uint32_t src_offset_hi = 0;
+  uint32_t dst_offset_lo = 0;
+  uint32_t dst_offset_hi = 0;
+  uint32_t src_base_lo = 0;
+  uint32_t src_base_hi = 0;
+  uint32_t dst_base_lo = 0;
+  uint32_t dst_base_hi = 0;
+  uint32_t dst_tsize_0 = 0;  // bytes
+  uint32_t commit = 0;       // COMMIT
+};
+static_assert(sizeof(Context) == 0x90);
+static_assert(kContext + offsetof(Context, src_tsize_0) == SRC_TSIZE_0::kOffset);
+static_assert(kContext + offsetof(Context, dst) == DST_TSIZE_1::kOffset);
+static_assert(kContext + offsetof(Context, commit) == COMMIT::kOffset);
 
 }  // namespace openhpu::hal::abi::gaudi2::dma_core
 

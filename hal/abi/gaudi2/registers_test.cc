@@ -43,6 +43,30 @@ TEST(Registers, DmaCore) {
                           {{"block_dma_core", 0}, {"block_dma_core_ctx", dma_core::kContext}});
 }
 
+TEST(Registers, DmaContextMembers) {
+  using dma_core::Context;
+  Members members = {
+      OPENHPU_MEMBER(Context, rate_lim_tkn),    OPENHPU_MEMBER(Context, pwrlp),
+      OPENHPU_MEMBER(Context, te_numrows),      OPENHPU_MEMBER(Context, idx),
+      OPENHPU_MEMBER(Context, idx_inc),         OPENHPU_MEMBER(Context, ctrl),
+      OPENHPU_MEMBER(Context, src_tsize_0),     OPENHPU_MEMBER(Context, wr_comp_addr_hi),
+      OPENHPU_MEMBER(Context, wr_comp_addr_lo), OPENHPU_MEMBER(Context, wr_comp_wdata),
+      OPENHPU_MEMBER(Context, src_offset_lo),   OPENHPU_MEMBER(Context, src_offset_hi),
+      OPENHPU_MEMBER(Context, dst_offset_lo),   OPENHPU_MEMBER(Context, dst_offset_hi),
+      OPENHPU_MEMBER(Context, src_base_lo),     OPENHPU_MEMBER(Context, src_base_hi),
+      OPENHPU_MEMBER(Context, dst_base_lo),     OPENHPU_MEMBER(Context, dst_base_hi),
+      OPENHPU_MEMBER(Context, dst_tsize_0),     OPENHPU_MEMBER(Context, commit)};
+  for (int dim = 1; dim < dma_core::kNumDims; ++dim) {
+    const std::string name = std::to_string(dim);
+    const size_t at = sizeof(Context::Dim) * (dim - 1);
+    members["src_tsize_" + name] = offsetof(Context, src) + at;
+    members["src_stride_" + name] = offsetof(Context, src) + at + 4;
+    members["dst_tsize_" + name] = offsetof(Context, dst) + at;
+    members["dst_stride_" + name] = offsetof(Context, dst) + at + 4;
+  }
+  Check().ExpectMembers(members, "block_dma_core_ctx");
+}
+
 TEST(Registers, SyncManager) {
   Check().ExpectRegisters("sync_manager.h",
                           {{"block_sob_objs", 0}, {"block_sob_glbl", sync_manager::kGlbl}});
