@@ -72,8 +72,9 @@ inline bool Ours(int fd) {
 // Loads the model's library. Nullptr when it cannot; why is said once.
 const NodeTable* Table();
 
-// A path of the card, on a machine whose tree stands.
-bool InTree(const char* path, TreePath* found);
+enum class Whose { kMachines, kCards, kMissing };
+// kMissing: a path of the card, which cannot be made.
+Whose WhoseIs(const char* path, TreePath* found);
 
 // The tree's folder.
 const char* Folder();
@@ -83,12 +84,15 @@ class Translated {
  public:
   explicit Translated(const char* path);
   const char* path() const { return path_; }
-  bool ours() const { return path_ == text_; }
+  bool ours() const { return whose_ == Whose::kCards; }
+  // To be opened neither here nor on the machine, where opening could make a file.
+  bool missing() const { return whose_ == Whose::kMissing; }
   const TreePath& found() const { return found_; }
 
  private:
   static constexpr size_t kMostBytes = 4096;
   TreePath found_;
+  Whose whose_;
   const char* path_;
   char text_[kMostBytes];
 };

@@ -28,6 +28,10 @@ int Foreign(int fd) {
 template <typename RealCall>
 int Open(const char* path, int flags, RealCall real) {
   const Translated name(path);
+  if (name.missing()) {
+    errno = ENXIO;
+    return -1;
+  }
   if (!name.ours()) return Foreign(real(path, flags));
   // Text that does not change needs no model.
   if (name.found().entry == TreeEntry::kPlain && (flags & O_ACCMODE) == O_RDONLY &&
@@ -43,6 +47,10 @@ int Open(const char* path, int flags, RealCall real) {
 template <typename RealCall>
 FILE* OpenStream(const char* path, const char* mode, RealCall real) {
   const Translated name(path);
+  if (name.missing()) {
+    errno = ENXIO;
+    return nullptr;
+  }
   if (!name.ours()) {
     FILE* stream = real(path);
     if (stream != nullptr) Foreign(fileno(stream));

@@ -200,16 +200,16 @@ const NodeTable* Table() {
 
 const char* Folder() { return GetSettings().folder; }
 
-bool InTree(const char* path, TreePath* found) {
-  if (path == nullptr || Inside()) return false;
+Whose WhoseIs(const char* path, TreePath* found) {
   // What most paths cost.
-  if (path[0] != '/' || !FindInTree(path, kAllNames, found)) return false;
-  if (!FindInTree(path, GetSettings().apis, found)) return false;
-  return PrepareTree();
+  if (path == nullptr || path[0] != '/' || Inside()) return Whose::kMachines;
+  if (!FindInTree(path, kAllNames, found)) return Whose::kMachines;
+  if (!FindInTree(path, GetSettings().apis, found)) return Whose::kMachines;
+  return PrepareTree() ? Whose::kCards : Whose::kMissing;
 }
 
-Translated::Translated(const char* path) : path_(path) {
-  if (!InTree(path, &found_)) return;
+Translated::Translated(const char* path) : whose_(WhoseIs(path, &found_)), path_(path) {
+  if (whose_ != Whose::kCards) return;
   std::snprintf(text_, sizeof(text_), "%s/%s", Folder(), found_.path);
   path_ = text_;
 }

@@ -22,8 +22,8 @@ class ProgramsTest(unittest.TestCase):
         return subprocess.run(arguments, env=dict(self.environment, **environment), check=check,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 
-    def bash(self, script, **environment):
-        return self.run_program('bash', '-c', script, **environment)
+    def bash(self, script, check=True, **environment):
+        return self.run_program('bash', '-c', script, check=check, **environment)
 
     def test_a_program_that_uses_no_card_makes_no_folder(self):
         self.assertEqual(self.bash('echo $((6 * 7)); cat /etc/hostname >/dev/null; ls / | wc -l >&2 2>/dev/null'),
@@ -84,6 +84,12 @@ print(os.path.realpath('/dev/hl0'), os.path.exists('/dev/hl1'))
         self.assertIn('habanalabs hl0: ', out)
         self.assertIn('holds another card than sim:gaudi2', out)
         self.assertTrue(out.endswith('none\n'), out)
+
+    def test_a_card_that_cannot_be_made_is_no_device_and_no_file_is_made_in_its_place(self):
+        out = self.bash('exec 7<>/dev/hl0', LD_PRELOAD=ON_THE_MODEL, OPENHPU_NODE='sim:nothing', check=False)
+        self.assertIn('no chip is called "nothing"', out)
+        self.assertIn('/dev/hl0: No such device or address', out)
+        self.assertFalse(os.path.exists('/dev/hl0'))
 
     def test_lines_of_the_kernel_go_where_they_are_asked_to(self):
         log = os.path.join(self.folder, 'log')
