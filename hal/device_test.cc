@@ -1,10 +1,12 @@
 #include "hal/device.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "hal/chip.h"
 #include "hal/null/driver.h"
 
 namespace openhpu::hal {
@@ -22,6 +24,22 @@ class DeviceTest : public testing::Test {
   NullDriver* null_;
   std::unique_ptr<Device> device_;
 };
+
+// Whatever the dialect: queues, memory, and banks that begin at a group of eight.
+TEST(AnyDeviceTest, EveryShippedChipIsADevice) {
+  for (const std::string& chip : ShippedChips()) {
+    auto device = Device::Create(*NullDriver::Open("null:" + chip));
+    ASSERT_TRUE(device.ok()) << chip << ": " << device.status();
+    EXPECT_TRUE((*device)->Allocate(MemoryKind::kDram, 4096).ok()) << chip;
+    const auto bank = (*device)->banks().Lease(8, 8);
+    ASSERT_TRUE(bank.ok()) << chip << ": " << bank.status();
+    EXPECT_EQ(bank->first_sob() % 8, 0u) << chip;
+    EXPECT_GE(bank->first_sob(), (*device)->info().chip.sync().user_manager().value() == 0
+                                     ? (*device)->info().chip.sync().first_user_sob().value()
+                                     : 0u)
+        << chip;
+  }
+}
 
 TEST_F(DeviceTest, MemoryReturnsWithItsOwner) {
   const uint64_t all = device_->info().dram_user_bytes;
