@@ -27,13 +27,21 @@ class Memory final : public AddressSpace {
     }
     first = std::min(first, address.value());
     last = std::max(last, address.value() + bytes);
+    dirty_ = std::max(dirty_, offset + bytes);
     return bytes_.data() + offset;
   }
   uint64_t PageVersion(DeviceAddress) const override { return 0; }
 
+  // Zeros again: a fuzzer has no time to map it anew.
+  void Clear() {
+    std::fill_n(bytes_.begin(), dirty_, std::byte{0});
+    dirty_ = 0;
+  }
+
   uint64_t first = UINT64_MAX, last = 0;  // resolved
 
  private:
+  uint64_t dirty_ = 0;
   std::vector<std::byte> bytes_ = std::vector<std::byte>(kMmeFuzzBytes);
 };
 
@@ -80,7 +88,8 @@ void RunOne(const MmeDescriptor& d, MmePath path, Memory& memory, MmeState& stat
 MmeFuzzed FuzzMme(const uint8_t* data, size_t size) {
   MmeFuzzed done;
   for (MmePath path : {MmePath::kAuto, MmePath::kGeneric}) {
-    Memory memory;
+    thread_local Memory memory;
+    memory.Clear();
     MmeState state;
     size_t at = 0;
     for (int i = 0; i < kMostDescriptors && at < size; ++i) {
