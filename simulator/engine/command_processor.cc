@@ -177,7 +177,7 @@ bool CommandProcessor::StartJob() {
   jobs_.pop_front();
   active_ = true;
   ++taken_;
-  stretches_.fill(Stretch());
+  for (Stretch& stretch : stretches_) stretch.open = false;
   repeated_ = 0;
   local_ = std::max(local_, job_.arrival);
   started_ = local_;

@@ -34,9 +34,9 @@ struct Job {
   uint32_t bytes = 0;
   uint32_t ctl = 0;  // of the queue entry, or CQ_CTL: how often REPEAT jumps back
   bool external = false;
-  std::vector<std::byte> copy;  // an external queue's buffer, as the kernel driver copied it
   bool uses_engine = false;     // external: has a LIN_DMA, so completion waits for the engine
   bool kernel = false;          // its commands are the kernel driver's own
+  std::vector<std::byte> copy;  // an external queue's buffer, as the kernel driver copied it
   SharedClock clock;
 };
 
@@ -140,7 +140,7 @@ class CommandProcessor : public sc_core::sc_module {
   sc_core::sc_event wake_;
 
   std::deque<Job> jobs_;
-  bool active_ = false;
+  bool active_ = false, runs_ = true, starts_jobs_ = true;
   Job job_;                            // the active one
   const std::byte* buffer_ = nullptr;  // its bytes
   uint64_t base_ = 0;                  // where they lie, for the fetcher
@@ -165,7 +165,6 @@ class CommandProcessor : public sc_core::sc_module {
   std::array<uint64_t, 4> message_bases_{};
   uint32_t predicates_ = 1;  // bit 0 is always set
   uint32_t errors_ = 0;
-  bool runs_ = true, starts_jobs_ = true;
   uint64_t taken_ = 0;
 
   Picoseconds fence_wait_;
