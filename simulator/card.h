@@ -73,6 +73,13 @@ class Card final : public Simulator, private CompletionListener {
   // What stopped the machine; else, every queue that is not empty. For people.
   bool faulted();
   std::string Describe();
+  // What stopped the machine, and where. Of a machine that is stopped.
+  Faults::Fault fault();
+  // Names of the units that work, or have work: "DMA2".
+  std::vector<std::string> BusyEngines();
+  // Registers, as Machine has them.
+  absl::StatusOr<uint32_t> ReadRegister(uint64_t address);
+  absl::Status WriteRegister(uint64_t address, uint32_t value);
   // Memory of the device or a mapping, for debugging: null where there is none.
   std::byte* Peek(DeviceAddress address, uint64_t bytes);
 

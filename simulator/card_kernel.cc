@@ -139,6 +139,31 @@ std::string Card::Describe() {
   return failed_ ? failure_ : machine_->DescribeStuck();
 }
 
+Faults::Fault Card::fault() {
+  const Door door(context());
+  return machine_->environment().faults.fault();
+}
+
+std::vector<std::string> Card::BusyEngines() {
+  const Door door(context());
+  const std::vector<bool> busy = machine_->BusyEngines();
+  std::vector<std::string> names;
+  for (size_t i = 0; i < busy.size(); ++i) {
+    if (busy[i]) names.push_back(machine_->units()[i].engine->config().name);
+  }
+  return names;
+}
+
+absl::StatusOr<uint32_t> Card::ReadRegister(uint64_t address) {
+  const Door door(context());
+  return machine_->ReadRegister(address);
+}
+
+absl::Status Card::WriteRegister(uint64_t address, uint32_t value) {
+  const Door door(context());
+  return machine_->WriteRegister(address, value);
+}
+
 std::byte* Card::Peek(DeviceAddress address, uint64_t bytes) {
   const Door door(context());
   const absl::StatusOr<std::byte*> host = machine_->environment().memory->Resolve(address, bytes);

@@ -1,5 +1,6 @@
 // Waiting, on the host's timeline.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -56,6 +57,7 @@ absl::Status Card::NeedsReset() const {
 
 void Card::NoteFault() {
   const Faults& faults = machine_->environment().faults;
+  for (hal::HealthEvent& report : machine_->TakeReports()) events_.push_back(std::move(report));
   if (failed_ || !faults.failed()) return;
   const Faults::Fault& fault = faults.fault();
   failed_ = true;

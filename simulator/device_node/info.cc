@@ -8,7 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "hal/abi/gaudi/queue_ids.h"
+#include "absl/strings/numbers.h"
+#include "hal/abi/gaudi/blocks.h"
 #include "simulator/device_node/node_impl.h"
 #include "simulator/device_node/user_memory.h"
 
@@ -59,6 +60,17 @@ bool IsAlwaysAnswered(uint32_t op) {
 }
 
 }  // namespace
+
+uint32_t EngineId(std::string_view name) {
+  uint32_t index = 0;
+  if (name.size() < 4 || !absl::SimpleAtoi(std::string(name.substr(3)), &index)) return 0;
+  if (name.substr(0, 3) == "DMA") return GAUDI_ENGINE_ID_DMA_0 + index;
+  if (name.substr(0, 3) == "MME") {
+    return GAUDI_ENGINE_ID_MME_0 +
+           static_cast<uint32_t>(hal::abi::gaudi::MmeMaster(static_cast<int>(index)));
+  }
+  return GAUDI_ENGINE_ID_TPC_0 + index;
+}
 
 int Node::InfoIoctl(File& file, hl_info_args& args) {
   const Lock lock(mutex_);
@@ -126,6 +138,15 @@ int Node::EventFdInfo(File& file, const hl_info_args& args) {
   context.event_fd = copy;
   if (context.events != 0) eventfd_write(copy, 1);
   return 0;
+}
+
+hl_info_clk_throttle Node::Throttling() const {
+  hl_info_clk_throttle answer{};
+  if (throttled_) {
+    answer.clk_throttling_reason = HL_CLK_THROTTLE_THERMAL;
+    answer.clk_throttling_timestamp_us[HL_CLK_THROTTLE_TYPE_THERMAL] = throttled_since_us_;
+  }
+  return answer;
 }
 
 int Node::CountersInfo(const File& file, const hl_info_args& args) {
@@ -220,7 +241,7 @@ int Node::AnswerInfo(File& file, hl_info_args& args) {
     case HL_INFO_PCI_COUNTERS:
       return Answer(args, hl_info_pci_counters());
     case HL_INFO_CLK_THROTTLE_REASON:
-      return Answer(args, hl_info_clk_throttle());
+      return Answer(args, Throttling());
     case HL_INFO_SYNC_MANAGER: {
       const hal::SyncManagers& sync = chip().sync();
       if (args.dcore_id >= sync.count().value()) return -EINVAL;

@@ -273,9 +273,24 @@ int Node::WriteAttribute(std::string_view name, std::string_view text) {
   return 0;
 }
 
+bool Node::IsRegister(uint64_t address) const {
+  const hal::AddressMap& map = chip().address_map();
+  return address - map.cfg_base().value() < map.cfg_bytes().value();
+}
+
 int Node::ReadWord(uint64_t address, int bytes, uint64_t* value) {
   const Lock lock(mutex_);
   if (card_ == nullptr || (bytes != 4 && bytes != 8)) return -EPERM;
+  if (IsRegister(address)) {
+    *value = 0;
+    for (int i = 0; i < bytes / 4; ++i) {
+      const absl::StatusOr<uint32_t> word =
+          card_->ReadRegister(address + 4 * static_cast<uint64_t>(i));
+      if (!word.ok()) return -EPERM;
+      *value |= uint64_t{*word} << 32 * i;
+    }
+    return 0;
+  }
   const std::byte* const memory = card_->Peek(DeviceAddress(address), static_cast<uint64_t>(bytes));
   if (memory == nullptr) return -EPERM;
   *value = 0;
@@ -286,6 +301,14 @@ int Node::ReadWord(uint64_t address, int bytes, uint64_t* value) {
 int Node::WriteWord(uint64_t address, int bytes, uint64_t value) {
   const Lock lock(mutex_);
   if (card_ == nullptr || (bytes != 4 && bytes != 8)) return -EPERM;
+  if (IsRegister(address)) {
+    for (int i = 0; i < bytes / 4; ++i) {
+      const absl::Status written = card_->WriteRegister(address + 4 * static_cast<uint64_t>(i),
+                                                        static_cast<uint32_t>(value >> 32 * i));
+      if (!written.ok()) return -EPERM;
+    }
+    return 0;
+  }
   std::byte* const memory = card_->Peek(DeviceAddress(address), static_cast<uint64_t>(bytes));
   if (memory == nullptr) return -EPERM;
   std::memcpy(memory, &value, static_cast<size_t>(bytes));

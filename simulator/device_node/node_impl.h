@@ -7,6 +7,7 @@
 #define SIMULATOR_DEVICE_NODE_NODE_IMPL_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,9 @@
 #include "simulator/spec.h"
 
 namespace openhpu::simulator {
+
+// The UAPI's id of an engine of the machine: "DMA2", "MME0" (a queue: its master block), "TPC7".
+uint32_t EngineId(std::string_view name);
 
 class DeviceNode::File {
  public:
@@ -68,12 +72,14 @@ class Node final : public DeviceNode {
   // 0, or why a context cannot work: -ENODEV after a hard reset.
   int Usable(const File& file) const;
   void Log(const std::string& line) const;
+  bool IsRegister(uint64_t address) const;
 
   int InfoIoctl(File& file, hl_info_args& args);
   int AnswerInfo(File& file, hl_info_args& args);
   int HwIpInfo(const File& file, const hl_info_args& args);
   int EventFdInfo(File& file, const hl_info_args& args);
   int CountersInfo(const File& file, const hl_info_args& args);
+  hl_info_clk_throttle Throttling() const;
   int EngineStatusInfo(hl_info_args& args);
 
   int CbIoctl(File& file, hl_cb_args& args);
@@ -103,6 +109,9 @@ class Node final : public DeviceNode {
   int ResultOf(Context& context, uint64_t sequence, Picoseconds* ready);
   // A look of the host at the card that is no wait.
   void LookAround(Context& context);
+  // The host only looks, or tries again: time passes even if nothing else happens.
+  void LookInVain(Context& context);
+  void NoteBusyEngines();
   // Nothing happens by itself any more: whether another thread did something.
   bool WaitForOthers(Lock& lock);
 
@@ -134,6 +143,9 @@ class Node final : public DeviceNode {
   SubmissionCounters total_;
   Errors errors_;
   uint64_t vain_looks_ = 0;
+  std::chrono::steady_clock::time_point last_vain_look_;
+  bool throttled_ = false;
+  uint64_t throttled_since_us_ = 0;
   std::string lock_path_;  // of the compute file
   bool in_reset_ = false;
   bool ends_ = false;

@@ -43,7 +43,9 @@ int Node::RefuseSubmission(Context& context, const absl::Status& why) {
       const bool queue = text.find("is full") != std::string::npos;
       ++(queue ? total_.queue_full : total_.in_flight);
       ++(queue ? context.counters.queue_full : context.counters.in_flight);
-      return -EAGAIN;
+      LookInVain(context);
+      Note(context);
+      return context.dead ? -ENODEV : -EAGAIN;
     }
     case absl::StatusCode::kPermissionDenied:
       ++total_.parsing;

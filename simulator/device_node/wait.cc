@@ -35,6 +35,8 @@ int CountThreads() {
   return count;
 }
 
+constexpr uint16_t kNoSecondEngine = 0xFFFF;
+
 Picoseconds Later(Picoseconds begin, uint64_t microseconds) {
   return begin + std::min(microseconds, kLongMicroseconds) * kPicosecondsPerMicrosecond;
 }
@@ -83,6 +85,7 @@ void Node::Note(Context& context) {
   for (const hal::HealthEvent& event : card_->TakeEvents()) {
     Log(event.message);
     NoteEvent(context, event);
+    if (context.dead) return;
   }
   const Picoseconds now = card_->host_time();
   words().host_nanoseconds = now.value() / kPicosecondsPerNanosecond;
@@ -106,11 +109,15 @@ Picoseconds Node::Completion(const CommandSubmission& cs) {
 void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
   using Kind = hal::HealthEvent::Kind;
   const auto time = static_cast<int64_t>(host_nanoseconds());
+  const Faults::Fault fault = card_->fault();
   switch (event.kind) {
     case Kind::kUndefinedOpcode:
       if (!errors_.undefined_opcode) {
         errors_.undefined_opcode = true;
         errors_.opcode.timestamp = time;
+        errors_.opcode.engine_id = EngineId(fault.queue);
+        // Behind the streams: the lower command processor.
+        errors_.opcode.stream_id = fault.lower ? MAX_QMAN_STREAMS_INFO : fault.stream;
       }
       Notify(context, HL_NOTIFIER_EVENT_UNDEFINED_OPCODE | HL_NOTIFIER_EVENT_USER_ENGINE_ERR);
       break;
@@ -121,7 +128,10 @@ void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
         errors_.access.timestamp = time;
         errors_.access.error_type =
             event.kind == Kind::kPageFault ? HL_RAZWI_PAGE_FAULT : HL_RAZWI_MMU_ACCESS_ERROR;
-        errors_.access.no_engine_id = 1;
+        errors_.access.addr = fault.address;
+        errors_.access.no_engine_id = fault.queue.empty() ? 1 : 0;
+        errors_.access.engine_id_1 = static_cast<uint16_t>(EngineId(fault.queue));
+        errors_.access.engine_id_2 = kNoSecondEngine;
       }
       Notify(context, event.kind == Kind::kPageFault ? uapi::kEventPageFault : uapi::kEventRazwi);
       break;
@@ -135,11 +145,17 @@ void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
       break;
     case Kind::kEcc:
     case Kind::kHardwareError:
+      // A corrected one is a count and no more; what memory has lost is lost.
+      if (!card_->faulted()) break;
       Notify(context, HL_NOTIFIER_EVENT_GENERAL_HW_ERR);
+      HardReset(context);
+      break;
+    case Kind::kThrottle:
+      throttled_ = true;
+      throttled_since_us_ = static_cast<uint64_t>(time) / 1000;
       break;
     case Kind::kDeadlock:
     case Kind::kReset:
-    case Kind::kThrottle:
     case Kind::kTimeout:
     case Kind::kUnavailable:
       break;
@@ -205,13 +221,39 @@ void Node::WaitForAny(Context& context, absl::Span<const uint64_t> sequences, ui
   }
 }
 
-void Node::LookAround(Context& context) {
-  const bool works = context.submissions.oldest() != nullptr;
-  if (works && card_->Look({}, hal::WaitFor::kAll) == Card::Progress::kComplete &&
-      !card_->pending() && !options_.passes_time && ++vain_looks_ >= kVainLooks) {
+void Node::LookInVain(Context& context) {
+  if (card_->pending() || context.submissions.oldest() == nullptr) {
+    vain_looks_ = 0;
+    return;
+  }
+  if (options_.passes_time) {
+    // Host time goes on as it really does.
+    const auto now = std::chrono::steady_clock::now();
+    if (vain_looks_++ > 0) {
+      const auto passed = std::min<std::chrono::nanoseconds>(now - last_vain_look_, kQuiet);
+      card_->PassTime(card_->host_time() +
+                      static_cast<uint64_t>(passed.count()) * kPicosecondsPerNanosecond);
+    }
+    last_vain_look_ = now;
+  } else if (++vain_looks_ >= kVainLooks) {
     card_->PassTime(context.submissions.Deadline());
   }
+}
+
+void Node::LookAround(Context& context) {
+  if (context.submissions.oldest() != nullptr) {
+    card_->Look({}, hal::WaitFor::kAll);
+    Note(context);
+    if (!context.dead) LookInVain(context);
+  }
   Note(context);
+  if (!context.dead) NoteBusyEngines();
+}
+
+void Node::NoteBusyEngines() {
+  uint64_t busy = 0;
+  for (const std::string& name : card_->BusyEngines()) busy |= uint64_t{1} << EngineId(name);
+  words().busy_engines = busy;
 }
 
 int Node::WaitIoctl(File& file, hl_wait_cs_args& args) {

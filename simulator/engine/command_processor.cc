@@ -160,9 +160,10 @@ void CommandProcessor::Unblocked() {
   blocked_ = Blocked::kNo;
 }
 
-bool CommandProcessor::Fail(hal::HealthEvent::Kind kind, const std::string& what, uint32_t error) {
+bool CommandProcessor::Fail(hal::HealthEvent::Kind kind, const std::string& what, uint32_t error,
+                            uint64_t address) {
   errors_ |= error;
-  environment_.faults.Raise(kind, origin_, what);
+  environment_.faults.Raise(kind, origin_, what, address);
   return false;
 }
 
@@ -195,7 +196,7 @@ bool CommandProcessor::StartJob() {
       return Fail(hal::HealthEvent::Kind::kPageFault,
                   absl::StrCat("fetch of ", job_.bytes,
                                " bytes of commands: ", std::string(host.status().message())),
-                  abi::qman::CpErrors::CQF_RD_ERR::kMask);
+                  abi::qman::CpErrors::CQF_RD_ERR::kMask, job_.address.value());
     }
     buffer_ = *host;
     base_ = job_.address.value();

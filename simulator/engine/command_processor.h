@@ -123,7 +123,8 @@ class CommandProcessor : public sc_core::sc_module {
   void Unblocked();
   // `error`: its bit of qman::StreamErrors.
   bool Fail(hal::HealthEvent::Kind kind, const std::string& what,
-            uint32_t error = hal::abi::gaudi::qman::StreamErrors::CP_UNDEF_CMD_ERR::kMask);
+            uint32_t error = hal::abi::gaudi::qman::StreamErrors::CP_UNDEF_CMD_ERR::kMask,
+            uint64_t address = 0);
   // The packet at offset_.
   template <typename Packet>
   Packet Read() const {

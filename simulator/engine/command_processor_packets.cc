@@ -356,7 +356,7 @@ CommandProcessor::Outcome CommandProcessor::LoadAndExecute() {
   const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, address, sizeof predicates_);
   if (!host.ok()) {
     Fail(Kind::kPageFault, std::string(host.status().message()),
-         abi::qman::CpErrors::CP_RD_ERR::kMask);
+         abi::qman::CpErrors::CP_RD_ERR::kMask, address.value());
     return Outcome::kWait;
   }
   std::memcpy(&predicates_, *host, sizeof predicates_);

@@ -107,7 +107,7 @@ bool Engine::BeginCommand() {
   began_ = busy_since_ = Now();
   work_ = Work();
   if (absl::Status status = Prepare(work_); !status.ok()) {
-    environment_.faults.Raise(KindOf(status), issue.origin, std::string(status.message()));
+    environment_.faults.Raise(KindOf(status), issue.origin, status);
     return false;
   }
   if (work_.arithmetic > kLongestCommand) {
@@ -127,7 +127,7 @@ bool Engine::BeginCommand() {
     }
   }
   if (absl::Status status = Execute(); !status.ok()) {
-    environment_.faults.Raise(KindOf(status), issue.origin, std::string(status.message()));
+    environment_.faults.Raise(KindOf(status), issue.origin, status);
     return false;
   }
   if (work_.boxes != nullptr) TouchBoxes(*environment_.memory, *work_.boxes);

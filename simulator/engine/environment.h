@@ -33,18 +33,29 @@ struct Origin {
 // "TPC3 stream 0 body packet 12 of submission 7".
 std::string Describe(const Origin& origin);
 
+// An error about an address, and what it is.
+absl::Status WithAddress(absl::Status error, DeviceAddress address);
+uint64_t AddressOf(const absl::Status& error);
+
 // The first error stops the machine: modules look at failed() and do nothing more until reset.
 class Faults {
  public:
   struct Fault {
-    hal::HealthEvent::Kind kind;
+    hal::HealthEvent::Kind kind{};
     std::string message;
     uint64_t submission = 0;
+    std::string queue;  // the engine's name; "" when nobody's packet caused it
+    uint8_t stream = 0;
+    bool lower = false;
+    uint64_t address = 0;  // that was to be reached; 0 when it is about none
   };
 
   // Records the first fault since the last Clear, and ends the current run. `what` names place and
   // reason; the origin is put before it.
-  void Raise(hal::HealthEvent::Kind kind, const Origin& origin, const std::string& what);
+  void Raise(hal::HealthEvent::Kind kind, const Origin& origin, const std::string& what,
+             uint64_t address = 0);
+  // The same of an error that has an address with it (WithAddress).
+  void Raise(hal::HealthEvent::Kind kind, const Origin& origin, const absl::Status& what);
   // Nobody's packet caused it.
   void RaiseWithoutOrigin(hal::HealthEvent::Kind kind, const std::string& what);
   // What goes on after it: an event for TakeReports.

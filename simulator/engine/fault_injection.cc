@@ -89,7 +89,7 @@ void Machine::Strike(const InjectedFault& fault) {
   const std::string where = absl::StrCat(fault.unit, " at 0x", absl::Hex(fault.address));
   const auto stop = [&](Event kind, const std::string& what) {
     if (unit != nullptr && !unit->engine->idle()) {
-      environment_.faults.Raise(kind, unit->engine->current(), what);
+      environment_.faults.Raise(kind, unit->engine->current(), what, fault.address);
     } else {
       environment_.faults.RaiseWithoutOrigin(kind, what);
     }

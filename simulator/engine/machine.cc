@@ -204,7 +204,8 @@ void Machine::DeliverToRegister(const Message& message) {
   } else {
     environment_.faults.Raise(hal::HealthEvent::Kind::kRazwi, message.origin,
                               absl::StrCat("write to address 0x", absl::Hex(message.address),
-                                           " of the configuration space, which is not the user's"));
+                                           " of the configuration space, which is not the user's"),
+                              message.address);
   }
 }
 
@@ -214,7 +215,8 @@ void Machine::WriteMemory(const Message& message) {
   const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, address, bytes);
   if (!host.ok()) {
     environment_.faults.Raise(hal::HealthEvent::Kind::kPageFault, message.origin,
-                              absl::StrCat("message: ", std::string(host.status().message())));
+                              absl::StrCat("message: ", std::string(host.status().message())),
+                              message.address);
     return;
   }
   const uint64_t time = message.sent.value() / kPicosecondsPerNanosecond;

@@ -39,6 +39,7 @@ void DriverSuite::SetUp() {
   if (const Exemption* never = Find(exemptions.never, name_); never != nullptr) {
     GTEST_SKIP() << "never: " << never->reason;
   }
+  knows_why_ = exemptions.knows_why;
   not_yet_ = Find(exemptions.not_yet, name_);
   if (not_yet_ != nullptr) {
     reporter_ = std::make_unique<testing::ScopedFakeTestPartResultReporter>(

@@ -78,11 +78,14 @@ class DriverSuite : public testing::Test {
   // How many monitors the tests of a suite may use.
   uint32_t monitors() const { return monitors_; }
 
+  bool knows_why() const { return knows_why_; }
+
   // Takes the events; their kinds in order, and all messages as one text.
   std::vector<hal::HealthEvent::Kind> TakeEventKinds(std::string* messages = nullptr);
 
  private:
   std::string name_;
+  bool knows_why_ = true;
   // Collects the failures of a test on the "not yet" list.
   const Exemption* not_yet_ = nullptr;
   testing::TestPartResultArray failures_;

@@ -19,6 +19,9 @@ struct Exemption {
 
 struct Exemptions {
   absl::Span<const Exemption> never, not_yet;
+  // False: an error of the device comes with what a kernel driver knows. No packet and no reason; a
+  // deadlock is a timeout; a reset follows.
+  bool knows_why = true;
 };
 
 // Whether `test` ("Suite.Test") is one that `pattern` names.

@@ -50,6 +50,12 @@ class FaultSuite : public DriverSuite {
     return absl::StrCat("DMA", dma);
   }
 
+  // What a kernel makes of it.
+  HealthEvent::Kind AsKnown(HealthEvent::Kind kind) {
+    return !knows_why() && kind == HealthEvent::Kind::kDeadlock ? HealthEvent::Kind::kTimeout
+                                                                : kind;
+  }
+
   // A copy in and out is right.
   void ExpectUsable() {
     const Bytes data = Pattern(5000, 9);
@@ -71,14 +77,26 @@ class FaultSuite : public DriverSuite {
     if (!job.external()) chunks.push_back(wait);
     ASSERT_OK_AND_ASSIGN(const Sequence sequence, driver().Submit(chunks));
     const absl::Status status = Wait(sequence);
-    EXPECT_THAT(
-        status,
-        StatusIs(StatusCode::kAborted,
-                 AllOf(HasSubstr(absl::StrCat(Name(job.engine()), " stream ", job.stream())),
-                       HasSubstr("packet "), HasSubstr(says))));
     std::string messages;
-    EXPECT_THAT(TakeEventKinds(&messages), testing::ElementsAre(kind)) << messages;
-    EXPECT_THAT(messages, HasSubstr(says));
+    if (knows_why()) {
+      EXPECT_THAT(
+          status,
+          StatusIs(StatusCode::kAborted,
+                   AllOf(HasSubstr(absl::StrCat(Name(job.engine()), " stream ", job.stream())),
+                         HasSubstr("packet "), HasSubstr(says))));
+      EXPECT_THAT(TakeEventKinds(&messages), testing::ElementsAre(kind)) << messages;
+      EXPECT_THAT(messages, HasSubstr(says));
+    } else {
+      EXPECT_THAT(status, StatusIs(StatusCode::kAborted));
+      const std::vector<HealthEvent::Kind> kinds = TakeEventKinds(&messages);
+      ASSERT_FALSE(kinds.empty());
+      EXPECT_EQ(kinds.front(), AsKnown(kind)) << messages;
+      EXPECT_THAT(kinds, Contains(HealthEvent::Kind::kReset)) << messages;
+      EXPECT_THAT(messages,
+                  HasSubstr(kind == HealthEvent::Kind::kDeadlock         ? "timed out"
+                            : job.engine().kind == hal::EngineKind::kMme ? "MME"
+                                                                         : Name(job.engine())));
+    }
     // It stays so until the reset.
     EXPECT_EQ(Wait(sequence), status);
     EXPECT_EQ(Wait(sequence, absl::ZeroDuration()), status);
@@ -324,9 +342,11 @@ TEST_F(FaultSuite, ACountThatIsOneShortIsADeadlockThatNamesIt) {
   Job again = NewJob(HostDma(0), 1);
   again.SetSob(11, 41).Await({Reaches(11, 42)});
   ASSERT_OK_AND_ASSIGN(const Sequence sequence, Submit({&again}));
-  EXPECT_THAT(Wait(sequence),
-              StatusIs(StatusCode::kAborted, AllOf(HasSubstr(absl::StrCat(first_sob() + 11)),
-                                                   HasSubstr("41"), HasSubstr("42"))));
+  const absl::Status status = Wait(sequence);
+  EXPECT_THAT(status, StatusIs(StatusCode::kAborted));
+  if (!knows_why()) return;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(absl::StrCat(first_sob() + 11)), HasSubstr("41"), HasSubstr("42")));
 }
 
 TEST_F(FaultSuite, QueuesThatWaitForEachOtherAreADeadlock) {
@@ -335,11 +355,14 @@ TEST_F(FaultSuite, QueuesThatWaitForEachOtherAreADeadlock) {
   b.Await({Reaches(1, 1)}).AddSob(0);
   wait.Await({Reaches(0, 1)});
   ASSERT_OK_AND_ASSIGN(const Sequence sequence, Submit({&a, &b, &wait}));
-  EXPECT_THAT(
-      Wait(sequence),
-      StatusIs(StatusCode::kAborted, AllOf(HasSubstr(Name(a.engine())), HasSubstr(Name(b.engine())),
-                                           HasSubstr(Name(wait.engine())))));
-  EXPECT_THAT(TakeEventKinds(), Contains(HealthEvent::Kind::kDeadlock));
+  const absl::Status status = Wait(sequence);
+  EXPECT_THAT(status, StatusIs(StatusCode::kAborted));
+  if (knows_why()) {
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(HasSubstr(Name(a.engine())), HasSubstr(Name(b.engine())),
+                      HasSubstr(Name(wait.engine()))));
+  }
+  EXPECT_THAT(TakeEventKinds(), Contains(AsKnown(HealthEvent::Kind::kDeadlock)));
   EXPECT_OK(driver().Reset());
   ExpectUsable();
 }
@@ -371,8 +394,11 @@ TEST_F(FaultSuite, SubmittingToWhatWillNeverDrainEnds) {
        ++tries) {
     status = driver().Submit(both).status();
   }
-  EXPECT_THAT(status, StatusIs(StatusCode::kFailedPrecondition, HasSubstr(Name(blocked.engine()))));
-  EXPECT_THAT(TakeEventKinds(), testing::ElementsAre(HealthEvent::Kind::kDeadlock));
+  EXPECT_THAT(status, StatusIs(StatusCode::kFailedPrecondition));
+  if (knows_why()) {
+    EXPECT_THAT(std::string(status.message()), HasSubstr(Name(blocked.engine())));
+  }
+  EXPECT_THAT(TakeEventKinds(), Contains(AsKnown(HealthEvent::Kind::kDeadlock)));
   EXPECT_OK(driver().Reset());
   ExpectUsable();
 }

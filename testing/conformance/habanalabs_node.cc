@@ -14,6 +14,10 @@ absl::StatusOr<std::unique_ptr<hal::Driver>> OpenOverNode(const std::string& car
   return hal::habanalabs::Driver::Open("habanalabs:0", std::move(node));
 }
 
-Exemptions KernelExemptions() { return {}; }
+Exemptions KernelExemptions() {
+  Exemptions exemptions;
+  exemptions.knows_why = false;
+  return exemptions;
+}
 
 }  // namespace openhpu::conformance
