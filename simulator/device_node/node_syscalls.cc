@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "hal/base/status_macros.h"
+#include "simulator/device_node/user_memory.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -68,7 +69,10 @@ int NodeSyscalls::Map(void* at, size_t bytes, int fd, uint64_t offset, void** ma
   return *mapped == MAP_FAILED ? -errno : 0;
 }
 
-int NodeSyscalls::Unmap(void* address, size_t bytes) { return Failed(munmap(address, bytes)); }
+int NodeSyscalls::Unmap(void* address, size_t bytes) {
+  ForgetUserMemory(reinterpret_cast<uint64_t>(address), bytes);
+  return Failed(munmap(address, bytes));
+}
 
 int NodeSyscalls::EventFd() { return Failed(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
 

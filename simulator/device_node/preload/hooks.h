@@ -63,6 +63,12 @@ class Guard {
 // Nullptr until a path of the card was used.
 extern std::atomic<const NodeTable*> loaded_table;
 
+// Before memory of the program changes.
+inline void MemoryChanges(void* begin, size_t bytes) {
+  const NodeTable* const table = loaded_table.load(std::memory_order_acquire);
+  if (table != nullptr) table->memory_changes(begin, bytes);
+}
+
 inline bool Ours(int fd) {
   const NodeTable* table = loaded_table.load(std::memory_order_acquire);
   return table != nullptr && fd >= 0 && fd < table->most_descriptors &&

@@ -62,6 +62,7 @@ void* Map(void* at, size_t bytes, int protection, int flags, int fd, off_t offse
         });
     return result < 0 ? MAP_FAILED : mapped;
   }
+  if ((flags & MAP_FIXED) != 0) MemoryChanges(at, bytes);
   void* const mapped = real();
   // Only in a program that uses the card: to others the machine answers as it is.
   if (mapped != MAP_FAILED || (flags & MAP_HUGETLB) == 0 || loaded_table.load() == nullptr ||

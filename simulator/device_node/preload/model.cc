@@ -15,6 +15,7 @@
 #include "simulator/device_node/files.h"
 #include "simulator/device_node/node_calls.h"
 #include "simulator/device_node/preload/table.h"
+#include "simulator/device_node/user_memory.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -118,6 +119,11 @@ int Map(void* at, size_t bytes, int protection, int flags, int fd, off_t offset,
   return library->descriptors.Map(at, bytes, protection, flags, fd, offset, mapped);
 }
 
+void MemoryChanges(void* begin, size_t bytes) {
+  constexpr size_t kPage = 4096;  // whole pages go
+  ForgetUserMemory(reinterpret_cast<uint64_t>(begin), (bytes + kPage - 1) / kPage * kPage);
+}
+
 ssize_t Read(int fd, void* bytes, size_t size, off_t offset) {
   return library->descriptors.Read(fd, bytes, size, offset);
 }
@@ -155,6 +161,7 @@ extern "C" const openhpu::simulator::NodeTable* OpenhpuNodeTableOf(
     made->forget = Forget;
     made->ioctl = Ioctl;
     made->map = Map;
+    made->memory_changes = MemoryChanges;
     made->read = Read;
     made->write = Write;
     made->entry_of = EntryOf;

@@ -19,7 +19,7 @@
 
 namespace openhpu::simulator {
 
-inline constexpr uint32_t kNodeTableVersion = 1;
+inline constexpr uint32_t kNodeTableVersion = 2;
 
 struct NodeTable {
   uint32_t version = kNodeTableVersion;
@@ -39,6 +39,8 @@ struct NodeTable {
   int (*ioctl)(int fd, unsigned long request, void* argument) = nullptr;
   int (*map)(void* at, size_t bytes, int protection, int flags, int fd, off_t offset,
              void** mapped) = nullptr;
+  // The program's memory there is being unmapped, or its protection changes.
+  void (*memory_changes)(void* begin, size_t bytes) = nullptr;
   ssize_t (*read)(int fd, void* bytes, size_t size, off_t offset) = nullptr;
   ssize_t (*write)(int fd, const void* bytes, size_t size, off_t offset) = nullptr;
   TreeEntry (*entry_of)(int fd) = nullptr;
