@@ -11,6 +11,7 @@
 #include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/qman.h"
 #include "simulator/device_node/node_testing.h"
+#include "simulator/device_node/user_memory.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -161,9 +162,12 @@ TEST_F(NodeTest, HostMemoryThatIsNotThereIsNotMapped) {
   EXPECT_EQ(file.MapHost(page, 8192, &address), 0);
   EXPECT_EQ(file.MapHost(page, 0, &address), -EINVAL);
   EXPECT_EQ(file.MapHost(page, ~uint64_t{0} - 4096, &address), -EINVAL);
+  const auto second = reinterpret_cast<uint64_t>(page) + 4096;
   mprotect(static_cast<char*>(page) + 4096, 4096, PROT_READ);
+  ForgetUserMemory(second, 4096);
   EXPECT_EQ(file.MapHost(page, 8192, &address), -EFAULT);
   munmap(static_cast<char*>(page) + 4096, 4096);
+  ForgetUserMemory(second, 4096);
   EXPECT_EQ(file.MapHost(page, 8192, &address), -EFAULT);
   EXPECT_EQ(file.MapHost(reinterpret_cast<void*>(64), 64, &address), -EFAULT);
 }

@@ -19,7 +19,10 @@ class Pages {
       : bytes_(count * kPage),
         memory_(static_cast<char*>(
             mmap(nullptr, bytes_, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {}
-  ~Pages() { munmap(memory_, bytes_); }
+  ~Pages() {
+    munmap(memory_, bytes_);
+    ForgetUserMemory(address(0), bytes_);
+  }
   char* at(size_t offset) { return memory_ + offset; }
   uint64_t address(size_t offset) { return reinterpret_cast<uint64_t>(memory_ + offset); }
 

@@ -64,6 +64,7 @@ void* Map(void* at, size_t bytes, int protection, int flags, int fd, off_t offse
   }
   if ((flags & MAP_FIXED) != 0) MemoryChanges(at, bytes);
   void* const mapped = real();
+  if (mapped != MAP_FAILED) MemoryChanges(mapped, bytes);
   // Only in a program that uses the card: to others the machine answers as it is.
   if (mapped != MAP_FAILED || (flags & MAP_HUGETLB) == 0 || loaded_table.load() == nullptr ||
       at != nullptr || (flags & MAP_ANONYMOUS) == 0 || (errno != ENOMEM && errno != EINVAL) ||
