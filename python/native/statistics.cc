@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "hal/habanalabs/driver.h"
 #include "python/native/device.h"
 #include "python/native/without_gil.h"
 #include "simulator/driver.h"
@@ -20,20 +21,40 @@ void ThrowUnlessOk(const absl::Status& status) {
   if (!status.ok()) throw std::runtime_error(std::string(status.message()));
 }
 
-// The open simulator with the device locked and all that was recorded finished, so that numbers are
-// of whole work.
+// The device, locked, with all that was recorded finished, so that numbers are of whole work.
 template <typename Work>
-auto WithSimulator(Work work) {
+auto WithDevice(Work work) {
   WithoutGil no_gil;
   absl::StatusOr<Device*> device = Device::Get();
   ThrowUnlessOk(device.status());
   std::lock_guard lock((*device)->mutex());
   ThrowUnlessOk((*device)->SynchronizeAll());
-  simulator::Simulator* simulator = (*device)->simulator();
-  if (simulator == nullptr)
-    throw std::runtime_error(
-        "the device that OPENHPU_DEVICE names is not simulated: it has no statistics and no trace");
-  return work(*simulator);
+  return work(**device);
+}
+
+template <typename Work>
+auto WithSimulator(Work work) {
+  return WithDevice([&](Device& device) {
+    simulator::Simulator* simulator = device.simulator();
+    if (simulator == nullptr)
+      throw std::runtime_error(
+          "the device that OPENHPU_DEVICE names is not simulated: it has no statistics and no "
+          "trace");
+    return work(*simulator);
+  });
+}
+
+// Picoseconds on the host's timeline: the simulator's, or the kernel driver's clock.
+uint64_t HostTime() {
+  return WithDevice([](Device& device) -> uint64_t {
+    if (device.simulator() != nullptr) return device.simulator()->statistics().now.value();
+    auto* const card = dynamic_cast<hal::habanalabs::Driver*>(&device.context().driver());
+    if (card == nullptr)
+      throw std::runtime_error("the device that OPENHPU_DEVICE names has no time of its own");
+    const auto times = card->DeviceTime();
+    ThrowUnlessOk(times.status());
+    return times->host_nanoseconds * 1000;
+  });
 }
 
 py::dict Statistics() {
@@ -84,6 +105,7 @@ void StopTrace(const std::string& path) {
 }  // namespace
 
 void RegisterStatistics(py::module_& module) {
+  module.def("host_time_ps", &HostTime);
   module.def("simulator_statistics", &Statistics);
   module.def("reset_simulator_statistics", [] {
     WithSimulator([](simulator::Simulator& simulator) { simulator.ResetStatistics(); });

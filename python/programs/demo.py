@@ -95,9 +95,9 @@ def print_engines(engines: list, elapsed_ps: int) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=sorted(MODELS), default="digits")
-    parser.add_argument("--chip", default="gaudi", help="a shipped chip, or a chip file")
+    parser.add_argument("--chip", help="a shipped chip, or a chip file (default: the device that OPENHPU_DEVICE names, or else gaudi)")
     parser.add_argument("--batch", type=int, help="images, or sequences, in a batch")
-    parser.add_argument("--mode", choices=["timed", "functional"], default="timed")
+    parser.add_argument("--mode", choices=["timed", "functional"], help="of the simulator (default: timed)")
     parser.add_argument("--trace", metavar="FILE", help="the timeline, for ui.perfetto.dev (default: openhpu_MODEL_trace.json)")
     parser.add_argument("--save", metavar="FILE", help="the graph's recipe")
     arguments = parser.parse_args()
@@ -108,7 +108,7 @@ def parse() -> argparse.Namespace:
     arguments.trace = os.path.join(here, arguments.trace or f"openhpu_{arguments.model}_trace.json")
     if arguments.save is not None:
         arguments.save = os.path.join(here, arguments.save)
-    if os.path.sep in arguments.chip:
+    if arguments.chip is not None and os.path.sep in arguments.chip:
         arguments.chip = os.path.join(here, arguments.chip)
     for path in (arguments.trace, arguments.save):
         if path is not None and not os.path.isdir(os.path.dirname(path)):
@@ -118,7 +118,9 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse()
-    os.environ["OPENHPU_DEVICE"] = f"sim:{arguments.chip},mode={arguments.mode}"
+    if arguments.chip or arguments.mode or not os.environ.get("OPENHPU_DEVICE"):
+        os.environ["OPENHPU_DEVICE"] = f"sim:{arguments.chip or 'gaudi'},mode={arguments.mode or 'timed'}"
+    simulated = os.environ["OPENHPU_DEVICE"].startswith("sim")
     os.environ.setdefault("PT_HPU_PLACE_ON_CPU", "none")
     import habana_frameworks.torch as ht
     from habana_frameworks.torch.utils import simulator
@@ -136,10 +138,10 @@ def main() -> int:
 
     def classify(batches: List[torch.Tensor], tick: Callable[[int], None]) -> None:
         for i, images in enumerate(batches):
-            start = simulator.statistics().now_ps
+            start = simulator.host_time_ps()
             outputs.append(model(images.to("hpu")).cpu())
             if images.shape in seen_shapes:  # the first one of a shape is compiled and captured
-                times_ps.append(simulator.statistics().now_ps - start)
+                times_ps.append(simulator.host_time_ps() - start)
             seen_shapes.add(images.shape)
             tick(i + 1)
 
@@ -148,11 +150,13 @@ def main() -> int:
         for images in {images.shape: images for images in work.batches}.values():
             classify([images], lambda done: None)
         outputs.clear()
-        simulator.reset_statistics()
-        before = simulator.statistics().now_ps
-        with simulator.trace(arguments.trace):
+        if simulated:
+            simulator.reset_statistics()
+        before = simulator.host_time_ps()
+        with simulator.trace(arguments.trace if simulated else None):
             classify(work.batches, lambda done: progress("classifying on hpu" if work.labels is not None else "running on hpu", done, len(work.batches)))
-        after = simulator.statistics()
+        elapsed = simulator.host_time_ps() - before
+        after = simulator.statistics() if simulated else None
 
         # What a replay costs the host: submitting it, without waiting for the card.
         graph = model.forward.graphs[0]
@@ -182,19 +186,21 @@ def main() -> int:
     difference = float((mine - theirs).abs().max())
     print(f"output difference      at most {difference:.3g}, {difference / float(theirs.abs().max()):.3g} of the largest output")
     print(f"outputs                sha256 {hashlib.sha256(mine.contiguous().numpy().tobytes()).hexdigest()}")
-    elapsed = after.now_ps - before
-    if arguments.mode == "timed":
+    if elapsed > 0:
         typical = numbers.median(times_ps)
-        print(f"simulated time a batch {typical / 1e6:.3f} us (copy in, replay, copy out)")
-        print(f"simulated throughput   {work.images / (elapsed / 1e12):.1f} {'images' if mine.dim() == 2 else 'sequences'}/s")
-        print("engines")
-        print_engines(after.engines, elapsed)
+        whose = "simulated" if simulated else "driver's"
+        print(f"{whose + ' time a batch':<22} {typical / 1e6:.3f} us (copy in, replay, copy out)")
+        print(f"{whose + ' throughput':<22} {work.images / (elapsed / 1e12):.1f} {'images' if mine.dim() == 2 else 'sequences'}/s")
+        if after is not None:
+            print("engines")
+            print_engines(after.engines, elapsed)
     else:
         print("simulated time         none: functional mode")
     print(f"host time a replay     {1e6 * numbers.median(submissions):.1f} us")
     print(f"CPU fallbacks          {dict(ht.hpu.metric_global('cpu_fallback').stats())['TotalNumber']}")
     print(f"wall time              {time.perf_counter() - begun:.1f} s")
-    print(f"timeline               {arguments.trace} (open it in ui.perfetto.dev)")
+    if simulated:
+        print(f"timeline               {arguments.trace} (open it in ui.perfetto.dev)")
     if arguments.save is not None:
         print(f"recipe                 {arguments.save}")
     return 0 if same else 1

@@ -34,6 +34,11 @@ class Statistics:
     engines: List[EngineStatistics]
 
 
+def host_time_ps() -> int:
+    """The host's timeline: simulated time on a simulated card; on a card behind the kernel driver that driver's clock, in whole nanoseconds. RuntimeError elsewhere."""
+    return _native.host_time_ps()
+
+
 def statistics() -> Statistics:
     """The counters as they are now."""
     raw = _native.simulator_statistics()
