@@ -129,6 +129,7 @@ class Card final : public Simulator, private CompletionListener {
   std::unique_ptr<Machine> machine_;
   Picoseconds host_;  // the host's timeline, never behind the machine's
   hal::RangeAllocator dram_, sram_;
+  const bool checks_packets_;  // of external queues, as Gaudi's kernel driver does
   struct Commands {
     std::vector<std::byte> own;  // empty when they are the caller's
     absl::Span<std::byte> bytes;

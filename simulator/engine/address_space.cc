@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_format.h"
 #include "hal/base/status_macros.h"
+#include "hal/chip.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -71,7 +72,9 @@ absl::StatusOr<std::unique_ptr<MachineMemory>> MachineMemory::Create(const hal::
 
 MachineMemory::MachineMemory(const hal::Chip& chip) {
   const hal::AddressMap& map = chip.address_map();
-  dram_.base = map.dram_base().value();
+  // Where users see it: by virtual address on a chip that maps it, behind the kernel's start.
+  const hal::AddressRange user = hal::UserDram(chip);
+  dram_.base = user.begin + user.bytes - map.dram_bytes().value();
   dram_.bytes = map.dram_bytes().value();
   sram_.base = map.sram_base().value();
   sram_.bytes = map.sram_bytes().value();

@@ -7,6 +7,10 @@
 #include "hal/abi/gaudi/dma_core.h"
 #include "hal/abi/gaudi/mme.h"
 #include "hal/abi/gaudi/tpc.h"
+#include "hal/abi/gaudi2/dma_core.h"
+#include "hal/abi/gaudi2/mme.h"
+#include "hal/abi/gaudi2/reset_values.h"
+#include "hal/abi/gaudi2/tpc.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -15,15 +19,14 @@ namespace abi = hal::abi::gaudi;
 namespace core = hal::abi::gaudi::dma_core;
 namespace mme = hal::abi::gaudi::mme;
 namespace tpc = hal::abi::gaudi::tpc;
+namespace gaudi2 = hal::abi::gaudi2;
 
 // Registers at [begin, end), without a gap.
 struct Range {
   uint32_t begin, end;
 };
 // `count` registers in a row. What is not listed is zero.
-struct Reset {
-  uint32_t offset, value, count;
-};
+using Reset = gaudi2::ResetValue;
 template <typename T>
 struct Rows {
   const T* first = nullptr;
@@ -52,6 +55,24 @@ constexpr Range kTpcRanges[] = {{0x400, 0x840}, {0x8fc, 0x904}, {0x908, 0x914}, 
                                 {0x92c, 0x934}, {0x938, 0x94c}, {0x950, 0x9c8}, {0x9d0, 0xe40}};
 constexpr Range kSyncObjectsRanges[] = {{0x1000, 0x5c00}};
 constexpr Range kSyncGlobalRanges[] = {{0x0, 0x8}};
+// Of Gaudi2. Registers of embedded blocks are among them.
+constexpr Range kGaudi2SyncRanges[] = {{0x0, 0x14a00},     {0x15000, 0x15a00}, {0x1e000, 0x1e010},
+                                       {0x1e020, 0x1e028}, {0x1e030, 0x1e950}, {0x1ee80, 0x1f000}};
+constexpr Range kGaudi2QmanRanges[] = {
+    {0x0, 0x130},   {0x150, 0x354}, {0x368, 0x494}, {0x4a0, 0x5c0}, {0x5e0, 0x6e4}, {0x704, 0x71c},
+    {0x744, 0x748}, {0x754, 0x75c}, {0x780, 0x790}, {0x79c, 0x7a4}, {0x7a8, 0x7ac}, {0x7b0, 0x7b8},
+    {0x7fc, 0x818}, {0x81c, 0x8a0}, {0x8a4, 0x8cc}, {0x8d0, 0x8f8}, {0x900, 0x980}, {0xb00, 0xb50},
+    {0xb80, 0xbd0}, {0xc00, 0xc58}, {0xc80, 0xcd8}, {0xd00, 0xd0c}, {0xd14, 0xd2c}, {0xd30, 0xd50},
+    {0xd60, 0xd74}, {0xd80, 0xd8c}, {0xe80, 0x1000}};
+constexpr Range kGaudi2DmaCoreRanges[] = {
+    {0x0, 0x10},    {0x7c, 0x8c},   {0x90, 0x98},   {0xc0, 0xcc},   {0xd0, 0xd8},
+    {0x100, 0x114}, {0x140, 0x154}, {0x180, 0x188}, {0x300, 0x314}, {0x380, 0x388},
+    {0x400, 0x440}, {0x700, 0x708}, {0x710, 0x71c}, {0x720, 0x734}, {0x800, 0x850},
+    {0x860, 0x8f0}, {0xe00, 0xe0c}, {0xe1c, 0xe38}, {0xe80, 0x1000}};
+constexpr Range kGaudi2MmeRanges[] = {
+    {0x0, 0x2e0}, {0x400, 0x4f0}, {0xe00, 0xe50}, {0xe80, 0x1000}};
+constexpr Range kGaudi2TpcRanges[] = {
+    {0x0, 0xbb8}, {0xc18, 0xd18}, {0xd64, 0xe50}, {0xe80, 0x1000}};
 constexpr Reset kQmanResets[] = {
     {0x10, 0x400, 5},       {0x24, 0x400, 5},      {0x38, 0x3fff, 1},      {0x54, 0xff7f, 4},
     {0x68, 0xff7e, 1},      {0xd0, 0x10001, 4},    {0x100, 0x40000000, 4}, {0x124, 0x140014, 5},
@@ -95,6 +116,16 @@ Rows<Range> RangesOf(RegisterBlock block) {
       return All(kMmeRanges);
     case RegisterBlock::kTpc:
       return All(kTpcRanges);
+    case RegisterBlock::kGaudi2SyncManager:
+      return All(kGaudi2SyncRanges);
+    case RegisterBlock::kGaudi2QueueManager:
+      return All(kGaudi2QmanRanges);
+    case RegisterBlock::kGaudi2DmaCore:
+      return All(kGaudi2DmaCoreRanges);
+    case RegisterBlock::kGaudi2Mme:
+      return All(kGaudi2MmeRanges);
+    case RegisterBlock::kGaudi2Tpc:
+      return All(kGaudi2TpcRanges);
   }
   return {};
 }
@@ -104,6 +135,7 @@ Rows<Reset> ResetsOf(RegisterBlock block) {
     case RegisterBlock::kNone:
     case RegisterBlock::kSyncGlobal:
     case RegisterBlock::kSyncObjects:
+    case RegisterBlock::kGaudi2SyncManager:
       break;
     case RegisterBlock::kQueueManager:
       return All(kQmanResets);
@@ -113,6 +145,14 @@ Rows<Reset> ResetsOf(RegisterBlock block) {
       return All(kMmeResets);
     case RegisterBlock::kTpc:
       return All(kTpcResets);
+    case RegisterBlock::kGaudi2QueueManager:
+      return All(gaudi2::kQmanReset);
+    case RegisterBlock::kGaudi2DmaCore:
+      return All(gaudi2::kDmaCoreReset);
+    case RegisterBlock::kGaudi2Mme:
+      return All(gaudi2::kMmeCtrlLoReset);
+    case RegisterBlock::kGaudi2Tpc:
+      return All(gaudi2::kTpcReset);
   }
   return {};
 }
@@ -164,10 +204,20 @@ bool IsEngineStatus(RegisterBlock block, uint32_t offset) {
       return offset == mme::ARCH_STATUS::kOffset;
     case RegisterBlock::kTpc:
       return offset == tpc::STATUS::kOffset;
+    case RegisterBlock::kGaudi2DmaCore:
+      return offset == gaudi2::dma_core::STS0::kOffset ||
+             offset == gaudi2::dma_core::STS1::kOffset ||
+             offset == gaudi2::dma_core::DBG_STS::kOffset;
+    case RegisterBlock::kGaudi2Mme:
+      return offset == gaudi2::mme::ARCH_STATUS::kOffset;
+    case RegisterBlock::kGaudi2Tpc:
+      return offset == gaudi2::tpc::STATUS::kOffset;
     case RegisterBlock::kNone:
     case RegisterBlock::kSyncGlobal:
     case RegisterBlock::kSyncObjects:
     case RegisterBlock::kQueueManager:
+    case RegisterBlock::kGaudi2SyncManager:
+    case RegisterBlock::kGaudi2QueueManager:
       break;
   }
   return false;
@@ -199,10 +249,36 @@ uint32_t EngineStatus(RegisterBlock block, uint32_t offset, bool idle, bool acce
                   Status::IQ_EMPTY::kMask | Status::SB_EMPTY::kMask | Status::QM_IDLE::kMask);
       return Status::QM_RDY::Set(status, accepts ? 1 : 0);
     }
+    case RegisterBlock::kGaudi2DmaCore: {
+      using Sts0 = gaudi2::dma_core::STS0;
+      using Status = gaudi2::dma_core::DBG_STS;
+      if (offset == Sts0::kOffset) return Sts0::BUSY::Set(status, 1);
+      if (offset != Status::kOffset) return status;
+      status = Status::RD_CTX_EMPTY::Set(status, 0);
+      status = Status::WR_CTX_EMPTY::Set(status, 0);
+      return Status::RD_CTX_FULL::Set(status, accepts ? 0 : 1);
+    }
+    case RegisterBlock::kGaudi2Mme: {
+      using Status = gaudi2::mme::ARCH_STATUS;
+      status |=
+          Status::AGU_IN::kMask | Status::EU::kMask | Status::AP::kMask | Status::AGU_COUT::kMask;
+      status &=
+          ~(Status::SB_IN_EMPTY::kMask | Status::AGU_COUT_SM_IDLE::kMask |
+            Status::WBC_AXI_IDLE::kMask | Status::SB_IN_AXI_IDLE::kMask | Status::QM_IDLE::kMask);
+      return Status::QM_RDY::Set(status, accepts ? 1 : 0);
+    }
+    case RegisterBlock::kGaudi2Tpc: {
+      using Status = gaudi2::tpc::STATUS;
+      status &= ~(Status::SCALAR_PIPE_EMPTY::kMask | Status::VECTOR_PIPE_EMPTY::kMask |
+                  Status::IQ_EMPTY::kMask | Status::SB_EMPTY::kMask | Status::QM_IDLE::kMask);
+      return Status::QM_RDY::Set(status, accepts ? 1 : 0);
+    }
     case RegisterBlock::kNone:
     case RegisterBlock::kSyncGlobal:
     case RegisterBlock::kSyncObjects:
     case RegisterBlock::kQueueManager:
+    case RegisterBlock::kGaudi2SyncManager:
+    case RegisterBlock::kGaudi2QueueManager:
       break;
   }
   return status;
@@ -216,10 +292,24 @@ bool HoldsEngine(RegisterBlock block, const RegisterValues& values) {
       return mme::QM_STALL::V::Get(values[mme::QM_STALL::kOffset / 4]) != 0;
     case RegisterBlock::kTpc:
       return tpc::TPC_STALL::V::Get(values[tpc::TPC_STALL::kOffset / 4]) != 0;
+    case RegisterBlock::kGaudi2DmaCore: {
+      using Cfg = gaudi2::dma_core::CFG_1;
+      return Cfg::HALT::Get(values[Cfg::kOffset / 4]) != 0;
+    }
+    case RegisterBlock::kGaudi2Mme: {
+      using Stall = gaudi2::mme::QM_STALL;
+      return Stall::V::Get(values[Stall::kOffset / 4]) != 0;
+    }
+    case RegisterBlock::kGaudi2Tpc: {
+      using Stall = gaudi2::tpc::TPC_STALL;
+      return Stall::V::Get(values[Stall::kOffset / 4]) != 0;
+    }
     case RegisterBlock::kNone:
     case RegisterBlock::kSyncGlobal:
     case RegisterBlock::kSyncObjects:
     case RegisterBlock::kQueueManager:
+    case RegisterBlock::kGaudi2SyncManager:
+    case RegisterBlock::kGaudi2QueueManager:
       break;
   }
   return false;

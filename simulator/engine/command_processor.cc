@@ -36,6 +36,7 @@ void CommandProcessor::Reset() {
   wake_.cancel();
   jobs_.clear();
   active_ = fetched_ = passed_barrier_ = body_done_ = false;
+  return_.reset();
   blocked_ = Blocked::kNo;
   counters_.fill(0);
   fence_clocks_.fill(nullptr);
@@ -78,7 +79,7 @@ void CommandProcessor::BodyEnded(Picoseconds at, const SharedClock& clock) {
 }
 
 void CommandProcessor::EngineProgressed() {
-  const bool finishing = active_ && offset_ == job_.bytes;
+  const bool finishing = active_ && offset_ == bytes_;
   if (blocked_ == Blocked::kEngineBusy || blocked_ == Blocked::kEngineFull || finishing) {
     wake_.notify();
   }
@@ -118,7 +119,7 @@ void CommandProcessor::Run() {
     // Time has passed while it waited.
     local_ = std::max(local_, Now());
     if (!active_ && !StartJob()) return;
-    while (offset_ < job_.bytes) {
+    while (offset_ < bytes_ || ReturnFromBody()) {
       if (!fetched_ && !Fetch()) return;
       const Outcome outcome = ExecutePacket();
       if (outcome == Outcome::kWait) return;
@@ -186,47 +187,50 @@ bool CommandProcessor::StartJob() {
   origin_.submission = job_.submission;
   origin_.kernel = job_.kernel;
   origin_.packet = 0;
-  Picoseconds latency = environment_.timing.host_latency;
-  if (job_.external) {
-    buffer_ = job_.copy.data();
-    base_ = 0;
-  } else {
-    const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, job_.address, job_.bytes);
-    if (!host.ok()) {
-      return Fail(hal::HealthEvent::Kind::kPageFault,
-                  absl::StrCat("fetch of ", job_.bytes,
-                               " bytes of commands: ", std::string(host.status().message())),
-                  abi::qman::CpErrors::CQF_RD_ERR::kMask, job_.address.value());
-    }
-    buffer_ = *host;
-    base_ = job_.address.value();
-    const Region region = *environment_.memory->RegionOf(job_.address);
-    if (region != Region::kHost) {
-      latency = region == Region::kDram ? environment_.timing.dram_latency
-                                        : environment_.timing.sram_latency;
-    }
+  return_.reset();
+  if (environment_.hazards != nullptr) environment_.Acquire(agent_, job_.clock);
+  if (!job_.external) return FetchFrom(job_.address, job_.bytes, job_.arrival);
+  buffer_ = job_.copy.data();
+  base_ = 0;
+  bytes_ = job_.bytes;
+  fetch_latency_ = environment_.timing.host_latency;
+  if (environment_.timing.timed) fetcher_.Start(base_, job_.arrival, fetch_latency_);
+  return true;
+}
+
+bool CommandProcessor::FetchFrom(DeviceAddress address, uint32_t bytes, Picoseconds from) {
+  const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, address, bytes);
+  if (!host.ok()) {
+    return Fail(hal::HealthEvent::Kind::kPageFault,
+                absl::StrCat("fetch of ", bytes,
+                             " bytes of commands: ", std::string(host.status().message())),
+                abi::qman::CpErrors::CQF_RD_ERR::kMask, address.value());
   }
-  fetch_latency_ = latency;
-  if (environment_.timing.timed) fetcher_.Start(base_, job_.arrival, latency);
+  buffer_ = *host;
+  base_ = address.value();
+  bytes_ = bytes;
+  const Region region = *environment_.memory->RegionOf(address);
+  fetch_latency_ = region == Region::kDram   ? environment_.timing.dram_latency
+                   : region == Region::kSram ? environment_.timing.sram_latency
+                                             : environment_.timing.host_latency;
+  if (environment_.timing.timed) fetcher_.Start(base_, from, fetch_latency_);
   if (environment_.hazards != nullptr) {
-    environment_.Acquire(agent_, job_.clock);
-    if (!job_.external) {
-      AccessBox box;
-      box.base = job_.address;
-      box.run = job_.bytes;
-      const auto race =
-          environment_.hazards->Access(agent_, Describe(origin_) + " fetch of commands", {box});
-      if (race.has_value()) return Fail(hal::HealthEvent::Kind::kHazard, *race);
-    }
+    AccessBox box;
+    box.base = address;
+    box.run = bytes;
+    const auto race =
+        environment_.hazards->Access(agent_, Describe(origin_) + " fetch of commands", {box});
+    if (race.has_value()) return Fail(hal::HealthEvent::Kind::kHazard, *race);
   }
   return true;
 }
 
 // False while it waits for something, or when it failed.
 bool CommandProcessor::FinishJob() {
-  if (job_.external) {
+  if (job_.completes()) {
     // The kernel driver's completion: two MSG_PROT behind the user's packets, with message
-    // barriers, the first with an engine barrier if there was a transfer.
+    // barriers, the first with an engine barrier if there was a transfer. Or the queue manager's
+    // own, of a dialect whose queues have it, which waits for the same (inferred).
     local_ = std::max(local_, last_message_);
     if (!InStep()) return false;
     if (job_.uses_engine && !qman_.engine().idle()) return false;
@@ -236,8 +240,9 @@ bool CommandProcessor::FinishJob() {
     }
     if (!fetched_) {
       fetched_ = true;
-      local_ += environment_.timing.packet.value() * 2;
-      packets_ += 2;
+      const uint32_t packets = qman_.dialect().completion_packets;
+      local_ += environment_.timing.packet.value() * packets;
+      packets_ += packets;
       if (!InStep()) return false;
     }
     fetched_ = false;
@@ -252,7 +257,7 @@ bool CommandProcessor::FinishJob() {
   }
   if (upper()) {
     qman_.Release(index_, local_);
-    if (job_.external) qman_.JobCompleted(job_.submission, environment_.Release(agent_));
+    if (job_.completes()) qman_.JobCompleted(job_.submission, environment_.Release(agent_));
   } else {
     qman_.Release(origin_.stream, local_);
     qman_.cp(origin_.stream).BodyEnded(local_, environment_.Release(agent_));
@@ -262,17 +267,21 @@ bool CommandProcessor::FinishJob() {
 }
 
 bool CommandProcessor::Fetch() {
-  const uint32_t left = job_.bytes - offset_;
+  const uint32_t left = bytes_ - offset_;
   if (left < 8) {
     return Fail(hal::HealthEvent::Kind::kUndefinedOpcode,
                 absl::StrCat(left, " bytes at the end of the command buffer are not a packet"));
   }
   std::memcpy(&ctl_, buffer_ + offset_ + 4, sizeof ctl_);
   opcode_ = abi::OpcodeOf(ctl_);
-  packet_bytes_ = abi::PacketBytes(opcode_);
+  const Dialect& dialect = qman_.dialect();
+  packet_bytes_ = dialect.packet_bytes(static_cast<uint32_t>(opcode_));
   if (packet_bytes_ == 0) {
     return Fail(hal::HealthEvent::Kind::kUndefinedOpcode,
                 absl::StrCat("unknown opcode 0x", absl::Hex(static_cast<uint32_t>(opcode_))));
+  }
+  if (const char* why = dialect.refuses(Read<uint32_t>(), ctl_); why != nullptr) {
+    return Fail(hal::HealthEvent::Kind::kUndefinedOpcode, why);
   }
   Picoseconds cost = environment_.timing.packet;
   if (opcode_ == abi::Opcode::kWregBulk) {
@@ -303,23 +312,23 @@ uint64_t CommandProcessor::arrived() const { return taken_ + waiting(); }
 
 uint64_t CommandProcessor::current_packet() const {
   uint64_t packet = 0;
-  if (active_ && job_.bytes - offset_ >= sizeof packet) {
+  if (active_ && bytes_ - offset_ >= sizeof packet) {
     std::memcpy(&packet, buffer_ + offset_, sizeof packet);
   }
   return packet;
 }
 
 uint32_t CommandProcessor::Status() const {
-  using Sts = abi::qman::CP_STS;
-  uint32_t status = Sts::MSG_INFLIGHT_CNT::Set(
-      0, std::min(environment_.network->CountFrom(origin_), Sts::MSG_INFLIGHT_CNT::kMax));
-  if (!active_) return status;
-  status = Sts::ERDY::Set(status, qman_.engine().idle() ? 1 : 0);
-  status = Sts::RRDY::Set(status, 1);
-  status = Sts::MRDY::Set(status, Sts::MSG_INFLIGHT_CNT::Get(status) == 0 ? 1 : 0);
-  status = Sts::SW_STOP::Set(status, runs_ ? 0 : 1);
-  if (blocked_ != Blocked::kFence) return status;
-  return Sts::FENCE_IN_PROGRESS::Set(Sts::FENCE_ID::Set(status, static_cast<uint32_t>(fence_)), 1);
+  CpState state;
+  state.messages = environment_.network->CountFrom(origin_);
+  state.active = active_;
+  state.engine_idle = qman_.engine().idle();
+  state.stopped = !runs_;
+  if (blocked_ == Blocked::kFence) {
+    state.fence = fence_;
+    state.target = fence_target_;
+  }
+  return qman_.dialect().cp_status(state);
 }
 
 std::string CommandProcessor::Stuck() const {
@@ -345,7 +354,7 @@ std::string CommandProcessor::Stuck() const {
     case Blocked::kNo:
       break;
   }
-  return offset_ == job_.bytes
+  return offset_ == bytes_
              ? absl::StrCat("end of submission ", job_.submission, ": the engine is busy")
              : absl::StrCat(at, ": runs");
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <string>
 #include <systemc>
 #include <vector>
@@ -32,12 +33,15 @@ struct Job {
   Picoseconds arrival;
   DeviceAddress address;  // of an internal queue's buffer
   uint32_t bytes = 0;
-  uint32_t ctl = 0;  // of the queue entry, or CQ_CTL: how often REPEAT jumps back
-  bool external = false;
-  bool uses_engine = false;     // external: has a LIN_DMA, so completion waits for the engine
+  uint32_t ctl = 0;             // of the queue entry, or CQ_CTL: how often REPEAT jumps back
+  bool external = false;        // its bytes are in `copy`, and it completes to the host
+  bool reports = false;         // it lies in memory, and completes to the host all the same
+  bool uses_engine = false;     // completion waits for the engine
   bool kernel = false;          // its commands are the kernel driver's own
-  std::vector<std::byte> copy;  // an external queue's buffer, as the kernel driver copied it
+  std::vector<std::byte> copy;  // the buffer, as the kernel driver copied it
   SharedClock clock;
+
+  bool completes() const { return external || reports; }
 };
 
 class CommandProcessor : public sc_core::sc_module {
@@ -75,6 +79,7 @@ class CommandProcessor : public sc_core::sc_module {
   uint32_t Status() const;                   // CP_STS
   uint32_t fence_counter(int fence) const { return counters_[fence]; }
   uint64_t message_base(int base) const { return message_bases_[base]; }
+  uint32_t predicates() const { return predicates_; }
   uint32_t errors() const { return errors_; }  // qman::StreamErrors
   void ClearErrors(uint32_t which) { errors_ &= ~which; }
 
@@ -97,6 +102,13 @@ class CommandProcessor : public sc_core::sc_module {
     uint32_t offset = 0, packet = 0;  // of its first packet
     uint32_t left = 0;                // jumps back
   };
+  // Where an upper CP goes on when a body that it runs itself ends.
+  struct Return {
+    const std::byte* buffer = nullptr;
+    uint64_t base = 0;
+    uint32_t bytes = 0, offset = 0, packet = 0;
+    Picoseconds fetch_latency;
+  };
 
   void Run();
   bool StartJob();
@@ -108,6 +120,15 @@ class CommandProcessor : public sc_core::sc_module {
   bool WriteQman(uint32_t offset, uint32_t value);
   Outcome LinDma();
   Outcome Fence();
+  Outcome CpDma();
+  // Runs a body on this CP, and comes back.
+  Outcome CallBody(uint64_t address, uint32_t bytes);
+  // At the end of the bytes: true when there was somewhere to go back to.
+  bool ReturnFromBody();
+  // Finds bytes in memory, and starts to fetch them; raises the fault and is false when it cannot.
+  bool FetchFrom(DeviceAddress address, uint32_t bytes, Picoseconds from);
+  // The engine has been given work: completion may wait for it.
+  void NoteLaunch();
   // Runs a body on the lower CP; done when it has ended.
   Outcome StartBody(uint64_t address, uint32_t bytes);
   Outcome ArbPoint();
@@ -143,8 +164,10 @@ class CommandProcessor : public sc_core::sc_module {
   std::deque<Job> jobs_;
   bool active_ = false, runs_ = true, starts_jobs_ = true;
   Job job_;                            // the active one
-  const std::byte* buffer_ = nullptr;  // its bytes
-  uint64_t base_ = 0;                  // where they lie, for the fetcher
+  const std::byte* buffer_ = nullptr;  // the bytes that it runs
+  uint32_t bytes_ = 0;
+  std::optional<Return> return_;
+  uint64_t base_ = 0;  // where they lie, for the fetcher
   uint32_t offset_ = 0, packet_bytes_ = 0;
   bool fetched_ = false;  // the packet at offset_ has arrived and was paid for
   bool passed_barrier_ = false;

@@ -2,8 +2,6 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "hal/abi/gaudi/blocks.h"
-#include "hal/abi/gaudi/dma_core.h"
 #include "hal/abi/gaudi/qman.h"
 #include "simulator/engine/command_processor.h"
 #include "simulator/engine/engine.h"
@@ -14,7 +12,6 @@ namespace openhpu::simulator {
 namespace {
 
 namespace abi = hal::abi::gaudi;
-namespace core = hal::abi::gaudi::dma_core;
 using Kind = hal::HealthEvent::Kind;
 
 // Packets whose header has a predicate.
@@ -84,10 +81,8 @@ CommandProcessor::Outcome CommandProcessor::ExecutePacket() {
       return Fence();
     case abi::Opcode::kLinDma:
       return LinDma();
-    case abi::Opcode::kCpDma: {
-      const auto packet = Read<abi::PacketCpDma>();
-      return StartBody(packet.src_addr, packet.tsize);
-    }
+    case abi::Opcode::kCpDma:
+      return CpDma();
     case abi::Opcode::kArbPoint:
       return ArbPoint();
     case abi::Opcode::kWait: {
@@ -95,8 +90,9 @@ CommandProcessor::Outcome CommandProcessor::ExecutePacket() {
       const uint32_t cycles = abi::PacketWait::NUM_CYCLES_TO_WAIT::Get(packet.cfg);
       Message message;
       message.at = local_ + environment_.timing.wait_cycle.value() * cycles;
-      message.address = qman_.config().base +
-                        abi::qman::CpFenceRdata(abi::PacketWait::ID::Get(packet.cfg), index_);
+      message.address =
+          qman_.config().base +
+          qman_.dialect().fence_add(static_cast<int>(abi::PacketWait::ID::Get(packet.cfg)), index_);
       message.value = abi::PacketWait::INC_VAL::Get(packet.cfg);
       message.origin = origin_;
       environment_.network->Post(std::move(message));
@@ -131,18 +127,27 @@ void CommandProcessor::PostMessage(uint64_t address, uint32_t value, uint32_t op
 CommandProcessor::Outcome CommandProcessor::WriteRegisters(uint32_t offset, const uint32_t* values,
                                                            uint32_t words) {
   const uint64_t end = uint64_t{offset} + 4 * uint64_t{words};
-  if (offset % 4 == 0 && end <= Engine::kRegisterBytes) return WriteEngine(offset, values, words);
-  if (offset % 4 == 0 && offset >= abi::qman::kWregBase &&
-      end <= abi::qman::kWregBase + abi::kBlockBytes) {
+  const auto inside = [&](uint32_t window) {
+    return offset % 4 == 0 && offset >= window && end <= window + kRegisterBlockBytes;
+  };
+  const Dialect& dialect = qman_.dialect();
+  if (inside(dialect.engine_window)) {
+    return WriteEngine(offset - dialect.engine_window, values, words);
+  }
+  if (inside(dialect.qman_window)) {
     // What other processors read, they must not read too early.
     if (!InStep()) return Outcome::kWait;
+    const uint32_t first = offset - dialect.qman_window;
+    const uint32_t* start = nullptr;
     for (uint32_t i = 0; i < words; ++i) {
-      if (!WriteQman(offset + 4 * i - abi::qman::kWregBase, values[i])) return Outcome::kWait;
+      const QmanRegister& found = dialect.qman[first / 4 + i];
+      if (found.kind == QmanRegister::Kind::kStart && found.cp == abi::qman::kLowerCp) {
+        start = &values[i];
+      }
+      if (!WriteQman(first + 4 * i, values[i])) return Outcome::kWait;
     }
     // What CP_DMA does by itself.
-    constexpr uint32_t kStart = abi::qman::kWregBase + abi::qman::CQ_TSIZE::At(abi::qman::kLowerCp);
-    if (offset > kStart || end <= kStart) return Outcome::kDone;
-    return StartBody(qman_.lower_pointer(), values[(kStart - offset) / 4]);
+    return start == nullptr ? Outcome::kDone : StartBody(qman_.lower_pointer(), *start);
   }
   Fail(Kind::kRazwi,
        absl::StrCat("write to register offset 0x", absl::Hex(offset),
@@ -169,30 +174,34 @@ CommandProcessor::Outcome CommandProcessor::WriteEngine(uint32_t offset, const u
     if (!engine.accepts()) return Block(Blocked::kEngineFull);
     Unblocked();
   }
+  if (launches) NoteLaunch();
   engine.WriteRegisters(offset, values, words, origin_,
                         launches ? environment_.Release(agent_) : nullptr);
   return Outcome::kDone;
 }
 
 bool CommandProcessor::WriteQman(uint32_t offset, uint32_t value) {
-  for (int cp = 0; cp < abi::qman::kNumCps; ++cp) {
-    for (int i = 0; i < abi::qman::kNumMsgBases; ++i) {
-      const bool high = offset == abi::qman::CpMsgBaseAddrHi(i, cp);
-      if (!high && offset != abi::qman::CpMsgBaseAddrLo(i, cp)) continue;
-      qman_.cp(cp).SetMessageBase(i, high, value);
+  using RegisterKind = QmanRegister::Kind;
+  const QmanRegister& found = qman_.dialect().qman[offset / 4];
+  switch (found.kind) {
+    case RegisterKind::kMessageBaseLow:
+    case RegisterKind::kMessageBaseHigh:
+      qman_.cp(found.cp).SetMessageBase(found.which, found.kind == RegisterKind::kMessageBaseHigh,
+                                        value);
       return true;
-    }
-    for (int i = 0; i < abi::qman::kNumFences; ++i) {
-      if (offset != abi::qman::CpFenceRdata(i, cp)) continue;
+    case RegisterKind::kFenceAdd:
       PostMessage(qman_.config().base + offset, value, 0);
       return true;
-    }
-  }
-  // CP_DMA goes through these, so they are open to whoever may use it (inferred).
-  if (offset >= abi::qman::CQ_PTR_LO::At(abi::qman::kLowerCp) &&
-      offset <= abi::qman::CQ_CTL::At(abi::qman::kLowerCp)) {
-    qman_.WriteLowerQueue(offset, value);
-    return true;
+    // CP_DMA goes through these, so they are open to whoever may use it (inferred).
+    case RegisterKind::kPointerLow:
+    case RegisterKind::kPointerHigh:
+    case RegisterKind::kStart:
+    case RegisterKind::kControl:
+      if (found.cp != abi::qman::kLowerCp) break;
+      qman_.WriteLowerQueue(offset, value);
+      return true;
+    default:
+      break;
   }
   return Fail(Kind::kRazwi,
               absl::StrCat("write to register offset 0x", absl::Hex(offset),
@@ -231,9 +240,10 @@ CommandProcessor::Outcome CommandProcessor::LinDma() {
     Fail(Kind::kUndefinedOpcode, "LIN_DMA, and the engine is no DMA");
     return Outcome::kWait;
   }
-  if (abi::PacketLinDma::COMPRESS::Get(packet.ctl) ||
-      abi::PacketLinDma::DECOMPRESS::Get(packet.ctl) || !abi::PacketLinDma::LIN::Get(packet.ctl)) {
-    Fail(Kind::kUndefinedOpcode, "LIN_DMA must be linear, and compression is not modelled");
+  const Dialect& dialect = qman_.dialect();
+  const LinearDma dma = dialect.linear_dma(buffer_ + offset_);
+  if (dma.refused != nullptr) {
+    Fail(Kind::kUndefinedOpcode, dma.refused);
     return Outcome::kWait;
   }
   // In step and with a free place first, so that all registers are written at once.
@@ -248,16 +258,59 @@ CommandProcessor::Outcome CommandProcessor::LinDma() {
   if (!MessagesArrived()) return Outcome::kWait;
   Engine& engine = qman_.engine();
   if (!engine.accepts()) return Block(Blocked::kEngineFull);
-  const uint64_t destination = abi::PacketLinDma::DST_ADDR::Get(packet.dst_addr_ctx_id_raw);
   const uint32_t addresses[] = {
       static_cast<uint32_t>(packet.src_addr), static_cast<uint32_t>(packet.src_addr >> 32),
-      static_cast<uint32_t>(destination), static_cast<uint32_t>(destination >> 32)};
-  // The header's low bits are COMMIT's.
-  const uint32_t commit = packet.ctl & 0x00FF007F;
-  engine.WriteRegisters(core::SRC_BASE_LO::kOffset, addresses, 4, origin_, nullptr);
-  engine.WriteRegisters(core::DST_TSIZE_0::kOffset, &packet.tsize, 1, origin_, nullptr);
-  engine.WriteRegisters(core::COMMIT::kOffset, &commit, 1, origin_, environment_.Release(agent_));
+      static_cast<uint32_t>(dma.destination), static_cast<uint32_t>(dma.destination >> 32)};
+  NoteLaunch();
+  engine.WriteRegisters(dialect.dma_source, addresses, 4, origin_, nullptr);
+  engine.WriteRegisters(dialect.dma_size, &packet.tsize, 1, origin_, nullptr);
+  engine.WriteRegisters(dialect.dma_commit, &dma.commit, 1, origin_, environment_.Release(agent_));
   return Outcome::kDone;
+}
+
+// Where the kernel driver appends the completion, it has looked for transfers before.
+void CommandProcessor::NoteLaunch() {
+  if (qman_.dialect().completion_packets != 0) return;
+  if (upper()) {
+    job_.uses_engine = true;
+  } else {
+    qman_.cp(origin_.stream).job_.uses_engine = true;
+  }
+}
+
+CommandProcessor::Outcome CommandProcessor::CpDma() {
+  const auto packet = Read<abi::PacketCpDma>();
+  return qman_.dialect().runs_on_upper_cp(packet.ctl) ? CallBody(packet.src_addr, packet.tsize)
+                                                      : StartBody(packet.src_addr, packet.tsize);
+}
+
+CommandProcessor::Outcome CommandProcessor::CallBody(uint64_t address, uint32_t bytes) {
+  if (!upper() || return_.has_value()) {
+    Fail(Kind::kUndefinedOpcode,
+         upper() ? "CP_DMA with UPPER_CP in a body of the upper CP" : "CP_DMA in a body");
+    return Outcome::kWait;
+  }
+  if (!InStep()) return Outcome::kWait;
+  if (!MessagesArrived()) return Outcome::kWait;
+  return_ =
+      Return{buffer_, base_, bytes_, offset_ + packet_bytes_, origin_.packet + 1, fetch_latency_};
+  if (!FetchFrom(DeviceAddress(address), bytes, local_)) return Outcome::kWait;
+  offset_ = 0;
+  origin_.packet = 0;
+  return Outcome::kJumped;
+}
+
+bool CommandProcessor::ReturnFromBody() {
+  if (!return_.has_value()) return false;
+  buffer_ = return_->buffer;
+  base_ = return_->base;
+  bytes_ = return_->bytes;
+  offset_ = return_->offset;
+  origin_.packet = return_->packet;
+  fetch_latency_ = return_->fetch_latency;
+  return_.reset();
+  if (environment_.timing.timed) fetcher_.Start(base_ + offset_, local_, fetch_latency_);
+  return offset_ < bytes_;
 }
 
 CommandProcessor::Outcome CommandProcessor::StartBody(uint64_t address, uint32_t bytes) {
@@ -294,9 +347,7 @@ CommandProcessor::Outcome CommandProcessor::StartBody(uint64_t address, uint32_t
 CommandProcessor::Outcome CommandProcessor::Repeat() {
   constexpr uint64_t kMostRepeated = uint64_t{1} << 28;
   const auto packet = Read<abi::PacketRepeat>();
-  const uint32_t count = abi::qman::PqEntry::RepeatValid::Get(job_.ctl) != 0
-                             ? abi::qman::CQ_CTL::RPT::Get(job_.ctl)
-                             : 0;
+  const uint32_t count = qman_.dialect().repeats(job_.ctl);
   if (count == 0) return Outcome::kDone;
   if (abi::PacketRepeat::JMP_PTR::Get(packet.cfg) != 0) {
     Fail(Kind::kUndefinedOpcode, "REPEAT with a JMP_PTR is not modelled");
@@ -331,7 +382,7 @@ CommandProcessor::Outcome CommandProcessor::Repeat() {
 CommandProcessor::Outcome CommandProcessor::ArbPoint() {
   const auto packet = Read<abi::PacketArbPoint>();
   if (upper() && !InStep()) return Outcome::kWait;
-  qman_.ArbPoint(origin_.stream, abi::PacketArbPoint::PRIORITY::Get(packet.cfg),
+  qman_.ArbPoint(origin_.stream, packet.cfg & qman_.dialect().priority_mask,
                  abi::PacketArbPoint::RLS::Get(packet.cfg) != 0, upper(), local_);
   local_ += environment_.timing.arbitration;
   return Outcome::kDone;

@@ -21,7 +21,11 @@ void DmaEngine::ResetCommands() {
   registers_[core::CFG_0::kOffset / 4] = core::CFG_0::EN::Set(0, 1);
 }
 
-void DmaEngine::Capture() { commands_.push_back(ReadDmaTransfer(registers(0))); }
+void DmaEngine::Capture() {
+  commands_.push_back(config().block == RegisterBlock::kGaudi2DmaCore
+                          ? ReadGaudi2DmaTransfer(registers(0))
+                          : ReadDmaTransfer(registers(0)));
+}
 
 absl::Status DmaEngine::Prepare(Work& work) {
   const DmaTransfer& command = commands_.front();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/dma_core.h"
+#include "hal/abi/gaudi2/dma_core.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::simulator {
@@ -111,8 +112,62 @@ DmaTransfer ReadDmaTransfer(const uint32_t* registers) {
   return t;
 }
 
+DmaTransfer ReadGaudi2DmaTransfer(const uint32_t* registers) {
+  namespace core2 = hal::abi::gaudi2::dma_core;
+  using Commit = core2::COMMIT;
+  using Ctrl = core2::CTRL;
+  const auto reg = [registers](uint32_t offset) { return registers[offset / 4]; };
+  const uint32_t commit = reg(Commit::kOffset), ctrl = reg(Ctrl::kOffset);
+  DmaTransfer t;
+  t.linear = Commit::LIN::Get(commit) != 0;
+  t.memset = Commit::MEM_SET::Get(commit) != 0;
+  t.transpose = Ctrl::TRANSPOSE::Get(ctrl) != 0;
+  t.element_bytes = 1u << Ctrl::DTYPE::Get(ctrl);
+  t.signals = Commit::WR_COMP_EN::Get(commit) != 0;
+  t.signal_address =
+      Wide(reg(core2::WR_COMP_ADDR_LO::kOffset), reg(core2::WR_COMP_ADDR_HI::kOffset));
+  t.signal_value = reg(core2::WR_COMP_WDATA::kOffset);
+  t.source.base = Wide(reg(core2::SRC_BASE_LO::kOffset), reg(core2::SRC_BASE_HI::kOffset));
+  t.destination.base = Wide(reg(core2::DST_BASE_LO::kOffset), reg(core2::DST_BASE_HI::kOffset));
+  if (Commit::ENDIAN_SWAP::Get(commit)) t.refused = "ENDIAN_SWAP";
+  if (Commit::BF16::Get(commit) || Commit::FP16::Get(commit)) t.refused = "a reduction in memory";
+  if (Commit::ADD_OFFSET_0::Get(commit)) t.refused = "ADD_OFFSET_0";
+  if (Ctrl::COMPRESS::Get(ctrl) || Ctrl::DECOMPRESS::Get(ctrl)) t.refused = "compression";
+  if (t.transpose && t.linear && !t.memset) t.refused = "a linear transpose";
+  if (t.transpose && t.element_bytes > 4) t.refused = "a transpose of this DTYPE";
+  if (t.linear) {
+    t.source.sizes[0] = t.destination.sizes[0] = reg(core2::DST_TSIZE_0::kOffset);
+    return t;
+  }
+  const auto same = [commit](unsigned lsb) { return (commit >> lsb & 1) != 0; };
+  for (int d = 0; d < core2::kNumDims; ++d) {
+    t.source.sizes[d] = reg(core2::SrcTsize(d));
+    t.destination.sizes[d] = reg(core2::DstTsize(d));
+    if (d == 0) {
+      if (Commit::SRC_SIZE0_FROM_DST_SIZE0::Get(commit)) t.source.sizes[0] = t.destination.sizes[0];
+      continue;
+    }
+    t.source.strides[d] = reg(core2::SrcStride(d));
+    t.destination.strides[d] = reg(core2::DstStride(d));
+    if (same(Commit::SRC_SIZE1_FROM_DST_SIZE1::kLsb + d - 1)) {
+      t.source.sizes[d] = t.destination.sizes[d];
+    }
+    if (same(Commit::SRC_STRD1_FROM_DST_STRD1::kLsb + d - 1)) {
+      t.source.strides[d] = t.destination.strides[d];
+    }
+    if (same(Commit::DISABLE_DIM1::kLsb + d - 1)) {
+      t.source.sizes[d] = t.destination.sizes[d] = 1;
+    }
+  }
+  return t;
+}
+
 absl::Status DmaBoxes(const DmaTransfer& t, std::vector<AccessBox>& boxes) {
   boxes.clear();
+  if (t.refused != nullptr) {
+    return absl::UnimplementedError(
+        absl::StrCat("DMA descriptor with ", t.refused, ", which is not modelled"));
+  }
   const uint64_t bytes = TotalBytes(t.destination);
   if (bytes > kMostBytes) {
     return absl::InvalidArgumentError("DMA descriptor writes more than 2^40 bytes");

@@ -33,7 +33,8 @@ struct DmaTransfer {
   };
   Side source, destination;
   bool linear = false, memset = false, transpose = false;
-  uint32_t element_bytes = 1;  // of a transpose
+  uint32_t element_bytes = 1;     // of a transpose
+  const char* refused = nullptr;  // what the descriptor asks for that is not modelled
   bool signals = false;
   uint64_t signal_address = 0;
   uint32_t signal_value = 0;
@@ -41,7 +42,11 @@ struct DmaTransfer {
 
 // `registers` is a DMA core's block.
 DmaTransfer ReadDmaTransfer(const uint32_t* registers);
-// The accesses, source first; InvalidArgument when the sizes do not fit.
+// Of Gaudi2. How it transposes is not known to be like Gaudi's but for strided transfers; linear
+// ones, reductions, swapped bytes and offsets are refused.
+DmaTransfer ReadGaudi2DmaTransfer(const uint32_t* registers);
+// The accesses, source first; InvalidArgument when the sizes do not fit, Unimplemented for what is
+// refused.
 absl::Status DmaBoxes(const DmaTransfer& transfer, std::vector<AccessBox>& boxes);
 // Moves the bytes. The boxes are known to lie in memory.
 absl::Status RunDma(const DmaTransfer& transfer, AddressSpace& memory);

@@ -72,8 +72,9 @@ absl::StatusOr<std::byte*> ResolveForUser(Environment& environment, DeviceAddres
                                           uint64_t bytes) {
   const absl::StatusOr<std::byte*> host = environment.memory->Resolve(address, bytes);
   if (!host.ok()) return WithAddress(host.status(), address);
-  const bool kernels = address < environment.dram_user_begin ||
-                       (address < environment.sram_user_begin && address >= environment.dram_end);
+  const bool kernels =
+      (address >= environment.dram_begin && address < environment.dram_user_begin) ||
+      (address >= environment.sram_begin && address < environment.sram_user_begin);
   if (kernels) {
     return WithAddress(absl::OutOfRangeError(absl::StrCat("address 0x", absl::Hex(address.value()),
                                                           " is the kernel driver's")),

@@ -77,8 +77,8 @@ using SharedClock = std::shared_ptr<const VectorClock>;
 
 struct Environment {
   Timing timing;
-  // What a user may reach.
-  DeviceAddress dram_user_begin, dram_end, sram_user_begin, sram_end;
+  // Memories; a user reaches them from their user_begin on.
+  DeviceAddress dram_begin, dram_user_begin, dram_end, sram_begin, sram_user_begin, sram_end;
   bool exact_arithmetic = false;
   uint32_t clock_permille = 1000;  // of engines, when throttled
   std::unique_ptr<MachineMemory> memory;

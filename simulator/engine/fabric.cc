@@ -45,9 +45,10 @@ Fabric::Fabric(sc_core::sc_module_name name, Environment& environment, const hal
   dont_initialize();
 }
 
-Fabric::Port Fabric::AddPort(uint64_t bytes_per_cycle, uint64_t clock_mhz, uint32_t index) {
+Fabric::Port Fabric::AddPort(uint64_t bytes_per_cycle, uint64_t clock_mhz, uint32_t index,
+                             uint64_t efficiency_permille) {
   Port port;
-  port.bytes_per_second = bytes_per_cycle * clock_mhz * 1000000;
+  port.bytes_per_second = bytes_per_cycle * clock_mhz * 1000 * efficiency_permille;
   port.read = network_.AddResource(port.bytes_per_second);
   port.write = network_.AddResource(port.bytes_per_second);
   port.corner = corners_[index % corners_.size()];

@@ -43,8 +43,10 @@ class Fabric : public sc_core::sc_module {
     ResourceId read = 0, write = 0, corner = 0;
     uint64_t bytes_per_second = 0;  // in each direction
   };
-  // `index` counts engines of one kind: they are spread over the corners.
-  Port AddPort(uint64_t bytes_per_cycle, uint64_t clock_mhz, uint32_t index);
+  // Engines are spread over the corners by `index`. `efficiency_permille`: of its rate, what moves
+  // bytes.
+  Port AddPort(uint64_t bytes_per_cycle, uint64_t clock_mhz, uint32_t index,
+               uint64_t efficiency_permille = 1000);
 
   // InvalidArgument when that is more than any memory holds many times over. Whole lines of every
   // box; host memory counts bytes, since where its lines begin is the host's

@@ -65,7 +65,7 @@ absl::Status Machine::Inject(const InjectedFault& fault) {
       fits = fits || fault.unit == "SRAM" || fault.unit == "HBM";
       break;
     case Kind::kTpcAssert:
-      fits = fits && block() == RegisterBlock::kTpc;
+      fits = fits && IsTpc(block());
       break;
     case Kind::kThrottle:
       if (fault.permille == 0 || fault.permille > 1000) {

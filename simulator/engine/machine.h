@@ -12,6 +12,8 @@
 
 #include "absl/status/statusor.h"
 #include "hal/chip.pb.h"
+#include "simulator/engine/blueprint.h"
+#include "simulator/engine/dialect.h"
 #include "simulator/engine/engine.h"
 #include "simulator/engine/environment.h"
 #include "simulator/engine/fabric.h"
@@ -48,6 +50,8 @@ class Machine : private MessageTarget, private FaultTarget {
     int index = 0;
   };
   absl::StatusOr<Stream> FindStream(uint64_t queue_id) const;
+  // All that FindStream finds are smaller.
+  size_t queue_ids() const { return streams_.size(); }
 
   // Every queue that is not empty, what it waits for, and who should serve it.
   std::string DescribeStuck() const;
@@ -100,9 +104,10 @@ class Machine : private MessageTarget, private FaultTarget {
 
   Machine() = default;
   void Build(const hal::Chip& chip, CompletionListener& completions);
-  void AddUnit(std::unique_ptr<Engine> engine, uint64_t qman_base, uint64_t entries, bool external,
-               CompletionListener& completions);
-  void AddIdleBlocks();
+  void AddSyncManagers(const Blueprint& plan);
+  std::unique_ptr<Engine> MakeEngine(const Blueprint::Unit& plan);
+  void AddUnit(const Blueprint::Unit& plan, CompletionListener& completions);
+  void AddIdleBlocks(const Blueprint& plan);
   absl::StatusOr<RegisterMap::Place> FindRegister(uint64_t address) const;
   void Deliver(const Message& message) override;
   void DeliverToRegister(const Message& message);
@@ -113,6 +118,7 @@ class Machine : private MessageTarget, private FaultTarget {
 
   SimulationContext context_;
   hal::Chip chip_;
+  const Dialect* dialect_ = nullptr;
   Environment environment_;
   RegisterMap registers_;  // of the configuration space
   std::unique_ptr<MessageNetwork> network_;
@@ -122,7 +128,8 @@ class Machine : private MessageTarget, private FaultTarget {
   std::vector<EngineUnit> units_;
   std::unique_ptr<FaultInjector> injector_;
   std::vector<IdleBlock> idle_blocks_;  // at indices behind the units'
-  size_t dmas_ = 0, mmes_ = 0;          // units before the MMEs, and of MMEs
+  std::vector<Stream> streams_;         // by queue id; without a queue where the id is no unit's
+  uint64_t timestamp_base_ = 0;
 };
 
 }  // namespace openhpu::simulator

@@ -1,37 +1,25 @@
 // The configuration space as the kernel driver sees it.
 #include "absl/strings/str_cat.h"
-#include "hal/abi/gaudi/blocks.h"
 #include "hal/base/status_macros.h"
 #include "simulator/engine/machine.h"
 
 namespace openhpu::simulator {
 namespace {
 
-namespace abi = hal::abi::gaudi;
-
 // Of PSOC_TIMESTAMP: the low and high halves of the count (recollected: those of Arm's generic
 // counter). A nanosecond each, as in messages with OP = timestamp.
-constexpr uint64_t kTimestampLow = abi::kPsocTimestampBase + 0x8;
-constexpr uint64_t kTimestampHigh = abi::kPsocTimestampBase + 0xC;
+constexpr uint64_t kTimestampLow = 0x8, kTimestampHigh = 0xC;
 constexpr uint64_t kPicosecondsPerNanosecond = 1000;
 
 }  // namespace
 
-void Machine::AddIdleBlocks() {
-  const auto add = [this](uint64_t base, RegisterBlock block) {
-    registers_.Add(base, abi::kBlockBytes, block,
+void Machine::AddIdleBlocks(const Blueprint& plan) {
+  for (const Blueprint::Block& block : plan.idle_blocks) {
+    registers_.Add(block.base, block.bytes, block.block,
                    static_cast<uint16_t>(units_.size() + idle_blocks_.size()));
     idle_blocks_.emplace_back();
-    idle_blocks_.back().block = block;
-    ResetRegisters(block, idle_blocks_.back().values);
-  };
-  for (size_t i = 0; i < mmes_; ++i) {
-    const int slave = abi::MmeMaster(static_cast<int>(i)) + 1;
-    add(abi::MmeCtrlBase(slave), RegisterBlock::kMme);
-    add(abi::MmeQmanBase(slave), RegisterBlock::kQueueManager);
-  }
-  for (uint64_t i = 0; i < chip_.nic().ports().value() && i < abi::kNumNics; ++i) {
-    add(abi::NicQmanBase(static_cast<int>(i)), RegisterBlock::kQueueManager);
+    idle_blocks_.back().block = block.block;
+    ResetRegisters(block.block, idle_blocks_.back().values);
   }
 }
 
@@ -39,8 +27,8 @@ absl::StatusOr<RegisterMap::Place> Machine::FindRegister(uint64_t address) const
   const RegisterMap::Place place =
       registers_.Holds(address) ? registers_.Find(address) : RegisterMap::Place();
   const bool there =
-      HasRegister(place.block, place.offset) && (place.block != RegisterBlock::kSyncObjects ||
-                                                 sync_managers_[place.index]->Has(place.offset));
+      HasRegister(place.block, place.offset) &&
+      (!IsSyncObjects(place.block) || sync_managers_[place.index]->Has(place.offset));
   if (!there) {
     return absl::NotFoundError(
         absl::StrCat("address 0x", absl::Hex(address), ": there is no register"));
@@ -49,12 +37,13 @@ absl::StatusOr<RegisterMap::Place> Machine::FindRegister(uint64_t address) const
 }
 
 absl::StatusOr<uint32_t> Machine::ReadRegister(uint64_t address) const {
-  if (address == kTimestampLow || address == kTimestampHigh) {
+  const uint64_t of_timestamp = address - timestamp_base_;
+  if (of_timestamp == kTimestampLow || of_timestamp == kTimestampHigh) {
     const uint64_t time = context_.now().value() / kPicosecondsPerNanosecond;
-    return static_cast<uint32_t>(address == kTimestampLow ? time : time >> 32);
+    return static_cast<uint32_t>(of_timestamp == kTimestampLow ? time : time >> 32);
   }
   ASSIGN_OR_RETURN(const RegisterMap::Place place, FindRegister(address));
-  if (place.block == RegisterBlock::kSyncObjects) {
+  if (IsSyncObjects(place.block)) {
     return sync_managers_[place.index]->Read(place.offset);
   }
   if (place.block == RegisterBlock::kSyncGlobal) {
@@ -64,8 +53,8 @@ absl::StatusOr<uint32_t> Machine::ReadRegister(uint64_t address) const {
     return idle_blocks_[place.index - units_.size()].values[place.offset / 4];
   }
   const EngineUnit& unit = units_[place.index];
-  return place.block == RegisterBlock::kQueueManager ? unit.queue->ReadRegister(place.offset)
-                                                     : unit.engine->ReadRegister(place.offset);
+  return IsQueueManager(place.block) ? unit.queue->ReadRegister(place.offset)
+                                     : unit.engine->ReadRegister(place.offset);
 }
 
 absl::Status Machine::WriteRegister(uint64_t address, uint32_t value) {
@@ -76,7 +65,7 @@ absl::Status Machine::WriteRegister(uint64_t address, uint32_t value) {
   message.value = value;
   message.privileged = true;
   message.origin.queue = "register access";
-  if (place.block == RegisterBlock::kSyncObjects) {
+  if (IsSyncObjects(place.block)) {
     sync_managers_[place.index]->Write(place.offset, message);
     return absl::OkStatus();
   }
@@ -89,7 +78,7 @@ absl::Status Machine::WriteRegister(uint64_t address, uint32_t value) {
     return absl::OkStatus();
   }
   EngineUnit& unit = units_[place.index];
-  if (place.block == RegisterBlock::kQueueManager) {
+  if (IsQueueManager(place.block)) {
     return unit.queue->WriteRegister(place.offset, value);
   }
   if (unit.engine->Launches(place.offset, 1) && !unit.engine->accepts()) {

@@ -28,12 +28,11 @@ uint32_t QueueManager::Free(int stream) const {
 }
 
 void QueueManager::Write(uint32_t offset, const Message& message) {
-  for (int fence = 0; fence < qman::kNumFences; ++fence) {
-    for (int cp = 0; cp < qman::kNumCps; ++cp) {
-      if (offset != qman::CpFenceRdata(fence, cp)) continue;
-      cps_[cp]->AddFence(fence, qman::CP_FENCE0_RDATA::INC_VAL::Get(message.value), message);
-      return;
-    }
+  const QmanRegister found = dialect().qman[offset / 4];
+  if (found.kind == QmanRegister::Kind::kFenceAdd && offset % 4 == 0) {
+    cps_[found.cp]->AddFence(found.which, qman::CP_FENCE0_RDATA::INC_VAL::Get(message.value),
+                             message);
+    return;
   }
   environment_.faults.Raise(
       hal::HealthEvent::Kind::kRazwi, message.origin,

@@ -19,12 +19,13 @@
 #include "absl/status/status.h"
 #include "simulator/engine/block_registers.h"
 #include "simulator/engine/command_processor.h"
+#include "simulator/engine/dialect.h"
 #include "simulator/engine/engine.h"
 #include "simulator/engine/environment.h"
 
 namespace openhpu::simulator {
 
-// Told when a job of an external queue is complete.
+// Told when a job that completes to the host is complete.
 class CompletionListener {
  public:
   virtual ~CompletionListener() = default;
@@ -35,10 +36,11 @@ class QueueManager : public sc_core::sc_module, public EngineListener {
  public:
   static constexpr int kStreams = 4;
   struct Config {
-    std::string name;      // the engine's: "TPC3"
-    uint64_t base = 0;     // of its registers, as the device sees them
-    uint32_t entries = 0;  // of each stream's queue, a power of two
-    bool external = false;
+    const Dialect* dialect = nullptr;
+    std::string name;         // the engine's: "TPC3"
+    uint64_t base = 0;        // of its registers, as the device sees them
+    uint32_t entries = 0;     // of each stream's queue, a power of two
+    bool external = false;    // its jobs complete to the host
     bool linear_dma = false;  // its engine takes LIN_DMA
     std::array<uint64_t, 4> message_bases{};
     AgentId first_agent = 0;  // of five, one a CP
@@ -47,9 +49,10 @@ class QueueManager : public sc_core::sc_module, public EngineListener {
                Engine& engine, CompletionListener& completions);
 
   const Config& config() const { return config_; }
+  const Dialect& dialect() const { return *config_.dialect; }
   Environment& environment() { return environment_; }
   Engine& engine() { return engine_; }
-  // A job of an external queue has ended.
+  // A job that completes to the host has ended.
   void JobCompleted(uint64_t submission, const SharedClock& clock);
   // A fault: the next completion gets lost.
   void LoseCompletion() { loses_completion_ = true; }
@@ -67,10 +70,10 @@ class QueueManager : public sc_core::sc_module, public EngineListener {
   // not written. Unimplemented, with the name, for what the model does not take from there.
   uint32_t ReadRegister(uint32_t offset) const;
   absl::Status WriteRegister(uint32_t offset, uint32_t value);
-  // The registers of the queue before the lower CP (CQ 4), but for its start.
-  void WriteLowerQueue(uint32_t offset, uint32_t value) { registers_[offset / 4] = value; }
-  uint64_t lower_pointer() const;
-  uint32_t lower_ctl() const;
+  // The queue before the lower CP (CQ 4): its registers but for the start, and what they hold.
+  void WriteLowerQueue(uint32_t offset, uint32_t value);
+  uint64_t lower_pointer() const { return lower_pointer_; }
+  uint32_t lower_ctl() const { return lower_ctl_; }
   // No stream has a job that has arrived.
   bool empty() const;
 
@@ -101,6 +104,8 @@ class QueueManager : public sc_core::sc_module, public EngineListener {
   std::array<bool, kStreams> waiting_{};
   std::array<uint32_t, kStreams> priorities_{};
   RegisterValues registers_;
+  uint64_t lower_pointer_ = 0;
+  uint32_t lower_ctl_ = 0;
   bool loses_completion_ = false;
   std::vector<uint64_t> lost_completions_;
 };

@@ -12,20 +12,11 @@ namespace {
 
 namespace sm = hal::abi::gaudi::sync_manager;
 
-// The index of the register that `offset` is, or -1.
-template <typename Register>
-int IndexIn(uint32_t offset) {
-  if (offset < Register::kOffset || offset >= Register::At(Register::kCount) || offset % 4 != 0)
-    return -1;
-  return static_cast<int>((offset - Register::kOffset) / 4);
-}
+using Kind = SyncRegister::Kind;
 
-// SM_SEC: which objects are the kernel driver's, a bit each; the vendor's block_sob_objs.
-constexpr uint32_t kSecurityOffset = 0x5800, kSecurityWords = 256;
-// Of the global block: the vendor's block_sob_glbl.
-constexpr uint32_t kSeiMaskOffset = 0x0, kSeiCauseOffset = 0x4;
+// Of the global block, alike in all dialects.
+constexpr uint32_t kSeiCauseOffset = 0x4;
 constexpr uint32_t kSeiUnaligned = 1 << 1;
-constexpr int kSeiLogLsb = 16;
 
 }  // namespace
 
@@ -40,13 +31,13 @@ void SyncManager::Reset() {
   clocks_.assign(environment_.hazards ? config_.sobs : 0, nullptr);
   monitors_.assign(config_.monitors, Monitor());
   armed_.assign(config_.sobs / sm::kSobsPerGroup + 1, {});
-  security_.assign(kSecurityWords, 0);
-  sei_mask_ = sei_cause_ = 0;
+  security_.assign(config_.dialect->security_words, config_.dialect->security_at_rest);
+  config_.dialect->reset_sync_globals(globals_);
 }
 
-const char* SyncManager::label() const {
-  static constexpr const char* kLabels[] = {"W_S", "E_S", "W_N", "E_N"};
-  return kLabels[config_.index % 4];
+void SyncManager::Refuse(const std::string& what, const char* why, const Message& message) {
+  environment_.faults.Raise(hal::HealthEvent::Kind::kUndefinedOpcode, message.origin,
+                            absl::StrCat(what, " of ", label(), ": ", why));
 }
 
 bool SyncManager::Allowed(const char* what, uint32_t index, uint32_t first, uint32_t count,
@@ -62,37 +53,58 @@ bool SyncManager::Allowed(const char* what, uint32_t index, uint32_t first, uint
 }
 
 void SyncManager::Write(uint32_t offset, const Message& message) {
-  if (const int i = IndexIn<sm::SOB_OBJ>(offset); i >= 0) {
-    if (Allowed("SOB", i, config_.first_user_sob, config_.sobs, message)) WriteSob(i, message);
-    return;
+  const SyncRegister found = config_.dialect->sync_register(offset);
+  const uint32_t i = found.index;
+  if (found.kind == Kind::kSob) {
+    if (!Allowed("SOB", i, config_.first_user_sob, config_.sobs, message)) return;
+    if (const char* why = config_.dialect->refuses_sob(message.value); why != nullptr) {
+      return Refuse(absl::StrCat("SOB ", i), why, message);
+    }
+    return WriteSob(i, message);
   }
-  const auto monitor = [&](int i) -> Monitor* {
+  const auto monitor = [&]() -> Monitor* {
     return Allowed("monitor", i, config_.first_user_monitor, config_.monitors, message)
                ? &monitors_[i]
                : nullptr;
   };
-  if (const int i = IndexIn<sm::MON_PAY_ADDRL>(offset); i >= 0) {
-    if (Monitor* m = monitor(i)) m->address = (m->address >> 32 << 32) | message.value;
-  } else if (const int i = IndexIn<sm::MON_PAY_ADDRH>(offset); i >= 0) {
-    if (Monitor* m = monitor(i)) {
-      m->address = (uint64_t{message.value} << 32) | (m->address & 0xFFFFFFFF);
-    }
-  } else if (const int i = IndexIn<sm::MON_PAY_DATA>(offset); i >= 0) {
-    if (Monitor* m = monitor(i)) m->data = message.value;
-  } else if (const int i = IndexIn<sm::MON_ARM>(offset); i >= 0) {
-    if (monitor(i) != nullptr) Arm(i, message);
-  } else if (const int i = IndexIn<sm::MON_STATUS>(offset);
-             i >= 0 && (message.value == 0 || message.privileged)) {
-    if (monitor(i) != nullptr && message.value == 0) Disarm(i);
-  } else if (message.privileged && offset % 4 == 0 && offset >= kSecurityOffset &&
-             offset < kSecurityOffset + 4 * kSecurityWords) {
-    security_[(offset - kSecurityOffset) / 4] = message.value;
-  } else {
-    environment_.faults.Raise(
-        hal::HealthEvent::Kind::kRazwi, message.origin,
-        absl::StrCat("write to offset 0x", absl::Hex(offset), " of sync manager ", label(),
-                     ", where no register can be written"));
+  switch (found.kind) {
+    case Kind::kPayloadLow:
+      if (Monitor* m = monitor()) m->address = (m->address >> 32 << 32) | message.value;
+      return;
+    case Kind::kPayloadHigh:
+      if (Monitor* m = monitor()) {
+        m->address = (uint64_t{message.value} << 32) | (m->address & 0xFFFFFFFF);
+      }
+      return;
+    case Kind::kPayloadData:
+      if (Monitor* m = monitor()) m->data = message.value;
+      return;
+    case Kind::kConfig:
+      if (Monitor* m = monitor()) m->config = message.value;
+      return;
+    case Kind::kArm:
+      if (monitor() != nullptr) Arm(i, message);
+      return;
+    case Kind::kStatus:
+      if (message.value != 0 && !message.privileged) break;
+      if (monitor() != nullptr && message.value == 0) Disarm(i);
+      return;
+    case Kind::kSecurity:
+      if (!message.privileged) break;
+      security_[i] = message.value;
+      return;
+    case Kind::kGlobal:
+      if (!message.privileged) break;
+      globals_[i] = message.value;
+      return;
+    case Kind::kSob:
+    case Kind::kNone:
+      break;
   }
+  environment_.faults.Raise(
+      hal::HealthEvent::Kind::kRazwi, message.origin,
+      absl::StrCat("write to offset 0x", absl::Hex(offset), " of sync manager ", label(),
+                   ", where no register can be written"));
 }
 
 void SyncManager::WriteSob(uint32_t index, const Message& message) {
@@ -115,42 +127,55 @@ void SyncManager::WriteSob(uint32_t index, const Message& message) {
 }
 
 bool SyncManager::Has(uint32_t offset) const {
-  if (const int i = IndexIn<sm::SOB_OBJ>(offset); i >= 0) return i < static_cast<int>(config_.sobs);
-  // Five arrays, one a monitor's register each.
-  constexpr uint32_t kArrayBytes = sm::MON_PAY_ADDRH::kOffset - sm::MON_PAY_ADDRL::kOffset;
-  return offset >= kSecurityOffset ||
-         (offset - sm::MON_PAY_ADDRL::kOffset) % kArrayBytes / 4 < config_.monitors;
+  const SyncRegister found = config_.dialect->sync_register(offset);
+  switch (found.kind) {
+    case Kind::kNone:
+      return false;
+    case Kind::kSob:
+      return found.index < config_.sobs;
+    case Kind::kSecurity:
+    case Kind::kGlobal:
+      return true;
+    case Kind::kPayloadLow:
+    case Kind::kPayloadHigh:
+    case Kind::kPayloadData:
+    case Kind::kConfig:
+    case Kind::kArm:
+    case Kind::kStatus:
+      break;
+  }
+  return found.index < config_.monitors;
 }
 
 uint32_t SyncManager::Read(uint32_t offset) const {
-  const auto in = [](int i, size_t count) { return i >= 0 && static_cast<size_t>(i) < count; };
-  if (const int i = IndexIn<sm::SOB_OBJ>(offset); in(i, values_.size())) return values_[i];
-  const size_t monitors = monitors_.size();
-  if (const int i = IndexIn<sm::MON_PAY_ADDRL>(offset); in(i, monitors)) {
-    return static_cast<uint32_t>(monitors_[i].address);
-  }
-  if (const int i = IndexIn<sm::MON_PAY_ADDRH>(offset); in(i, monitors)) {
-    return static_cast<uint32_t>(monitors_[i].address >> 32);
-  }
-  if (const int i = IndexIn<sm::MON_PAY_DATA>(offset); in(i, monitors)) return monitors_[i].data;
-  if (const int i = IndexIn<sm::MON_ARM>(offset); in(i, monitors)) return monitors_[i].arm;
-  if (const int i = IndexIn<sm::MON_STATUS>(offset); in(i, monitors)) {
-    if (!monitors_[i].armed) return 0;
-    return sm::MON_STATUS::PENDING::Set(sm::MON_STATUS::VALID::Set(0, 1), Missing(monitors_[i]));
-  }
-  if (offset >= kSecurityOffset && (offset - kSecurityOffset) / 4 < kSecurityWords) {
-    return security_[(offset - kSecurityOffset) / 4];
+  if (!Has(offset)) return 0;
+  const SyncRegister found = config_.dialect->sync_register(offset);
+  const uint32_t i = found.index;
+  switch (found.kind) {
+    case Kind::kNone:
+      break;
+    case Kind::kSob:
+      return values_[i];
+    case Kind::kPayloadLow:
+      return static_cast<uint32_t>(monitors_[i].address);
+    case Kind::kPayloadHigh:
+      return static_cast<uint32_t>(monitors_[i].address >> 32);
+    case Kind::kPayloadData:
+      return monitors_[i].data;
+    case Kind::kConfig:
+      return monitors_[i].config;
+    case Kind::kArm:
+      return monitors_[i].arm;
+    case Kind::kStatus:
+      if (!monitors_[i].armed) return config_.dialect->monitor_at_rest;
+      return config_.dialect->monitor_at_rest |
+             sm::MON_STATUS::PENDING::Set(sm::MON_STATUS::VALID::Set(0, 1), Missing(monitors_[i]));
+    case Kind::kSecurity:
+      return security_[i];
+    case Kind::kGlobal:
+      return globals_[i];
   }
   return 0;
-}
-
-uint32_t SyncManager::ReadGlobal(uint32_t offset) const {
-  return offset == kSeiMaskOffset ? sei_mask_ : offset == kSeiCauseOffset ? sei_cause_ : 0;
-}
-
-void SyncManager::WriteGlobal(uint32_t offset, uint32_t value) {
-  if (offset == kSeiMaskOffset) sei_mask_ = value;
-  if (offset == kSeiCauseOffset) sei_cause_ = value;
 }
 
 uint32_t SyncManager::Missing(const Monitor& monitor) const {
@@ -173,7 +198,11 @@ bool SyncManager::Satisfied(const Monitor& monitor) const {
 }
 
 void SyncManager::Arm(uint32_t index, const Message& message) {
-  const uint32_t group = sm::MON_ARM::SID::Get(message.value);
+  const uint32_t config = monitors_[index].config;
+  if (const char* why = config_.dialect->refuses_monitor(config); why != nullptr) {
+    return Refuse(absl::StrCat("monitor ", index), why, message);
+  }
+  const uint32_t group = sm::MON_ARM::SID::Get(message.value) | config_.dialect->high_group(config);
   if ((group + 1) * sm::kSobsPerGroup > config_.sobs) {
     environment_.faults.Raise(
         hal::HealthEvent::Kind::kRazwi, message.origin,
@@ -210,7 +239,7 @@ void SyncManager::Fire(uint32_t index) {
   Monitor& monitor = monitors_[index];
   monitor.armed = false;
   if (monitor.address % sizeof(uint32_t) != 0) {
-    sei_cause_ = kSeiUnaligned | (index << kSeiLogLsb);
+    globals_[kSeiCauseOffset / 4] = kSeiUnaligned | (index << config_.dialect->sync_error_log_lsb);
     environment_.faults.Raise(
         hal::HealthEvent::Kind::kRazwi, monitor.armed_by,
         absl::StrCat("payload address 0x", absl::Hex(monitor.address), " of monitor ", index,

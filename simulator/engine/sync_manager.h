@@ -11,6 +11,8 @@
 #include <systemc>
 #include <vector>
 
+#include "simulator/engine/block_registers.h"
+#include "simulator/engine/dialect.h"
 #include "simulator/engine/environment.h"
 #include "simulator/engine/message_network.h"
 
@@ -19,7 +21,8 @@ namespace openhpu::simulator {
 class SyncManager : public sc_core::sc_module {
  public:
   struct Config {
-    int index = 0;  // W_S, E_S, W_N, E_N
+    const Dialect* dialect = nullptr;
+    int index = 0;
     uint32_t sobs = 0, monitors = 0;
     uint32_t first_user_sob = 0, first_user_monitor = 0;  // those below are the kernel's
   };
@@ -28,6 +31,7 @@ class SyncManager : public sc_core::sc_module {
     uint8_t mask = 0xFF;  // a zero bit is watched
     uint16_t group = 0, value = 0;
     uint32_t arm = 0;  // the word that was last written to MON_ARM
+    uint32_t config = 0;
     uint64_t address = 0;
     uint32_t data = 0;
     Origin armed_by;
@@ -38,18 +42,19 @@ class SyncManager : public sc_core::sc_module {
 
   // A message to the block of objects, `offset` in it.
   void Write(uint32_t offset, const Message& message);
-  // A register of the block of objects, or of the global block; zero where there is none.
+  // A register of the block of objects; zero where there is none.
   uint32_t Read(uint32_t offset) const;
   // Whether a register of the block of objects belongs to one that this chip has.
   bool Has(uint32_t offset) const;
-  uint32_t ReadGlobal(uint32_t offset) const;
-  void WriteGlobal(uint32_t offset, uint32_t value);
+  // Of the global block, where it lies apart.
+  uint32_t ReadGlobal(uint32_t offset) const { return globals_[offset / 4]; }
+  void WriteGlobal(uint32_t offset, uint32_t value) { globals_[offset / 4] = value; }
   void Reset();
 
   uint32_t sob(uint32_t index) const { return values_[index]; }
   const std::vector<Monitor>& monitors() const { return monitors_; }
-  // "W_S", "E_S", "W_N", "E_N".
-  const char* label() const;
+  // "E_N", "DCORE0".
+  const char* label() const { return config_.dialect->sync_label(config_.index); }
   // "monitor 80 (armed), waits for SOB 8 >= 3 (is 2)": for people.
   std::string DescribeMonitor(uint32_t index) const;
 
@@ -57,6 +62,7 @@ class SyncManager : public sc_core::sc_module {
   // The watched objects of its group that do not pass its test, a bit each.
   uint32_t Missing(const Monitor& monitor) const;
   bool Satisfied(const Monitor& monitor) const;
+  void Refuse(const std::string& what, const char* why, const Message& message);
   void WriteSob(uint32_t index, const Message& message);
   void Arm(uint32_t index, const Message& message);
   void Disarm(uint32_t index);
@@ -71,8 +77,8 @@ class SyncManager : public sc_core::sc_module {
   std::vector<SharedClock> clocks_;  // of each SOB; empty when hazards are off
   std::vector<Monitor> monitors_;
   std::vector<std::vector<uint16_t>> armed_;  // of each group, in order of arming
-  std::vector<uint32_t> security_;            // SM_SEC, which nothing here reads
-  uint32_t sei_mask_ = 0, sei_cause_ = 0;
+  std::vector<uint32_t> security_;            // SM_SEC and the like, which nothing here reads
+  RegisterValues globals_;
 };
 
 }  // namespace openhpu::simulator

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi2/blocks.h"
+#include "hal/abi/gaudi2/tpc.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::simulator {
@@ -12,6 +15,8 @@ namespace {
 
 namespace abi = hal::abi::gaudi;
 namespace tpc = hal::abi::gaudi::tpc;
+namespace abi2 = hal::abi::gaudi2;
+namespace tpc2 = hal::abi::gaudi2::tpc;
 
 constexpr size_t kCachedCommands = 16384;
 
@@ -40,7 +45,9 @@ absl::StatusOr<DType> TypeOf(uint32_t code) {
 
 TpcEngine::TpcEngine(sc_core::sc_module_name name, Environment& environment, const Config& config,
                      KernelStore& kernels)
-    : Engine(name, environment, config), kernels_(kernels) {
+    : Engine(name, environment, config),
+      kernels_(kernels),
+      gaudi2_(config.block == RegisterBlock::kGaudi2Tpc) {
   ResetCommands();
 }
 
@@ -50,16 +57,22 @@ void TpcEngine::ResetCommands() {
   front_ = nullptr;
   tensors_ = tensors_written_ = 0;
   // The kernel driver points it at the configuration space.
-  registers_[tpc::SM_BASE_ADDRESS_HIGH::kOffset / 4] =
-      static_cast<uint32_t>(abi::SyncManagerGlblBase(0) >> 32);
+  if (gaudi2_) {
+    registers_[tpc2::SM_BASE_ADDRESS_HIGH::kOffset / 4] =
+        static_cast<uint32_t>(abi2::SyncManagerGlblBase(0) >> 32);
+  } else {
+    registers_[tpc::SM_BASE_ADDRESS_HIGH::kOffset / 4] =
+        static_cast<uint32_t>(abi::SyncManagerGlblBase(0) >> 32);
+  }
 }
 
 void TpcEngine::Written(uint32_t offset, uint32_t words) {
   const uint32_t end = offset + 4 * words;
-  constexpr uint32_t kFirst = tpc::QM_TENSOR::kOffset;
-  constexpr uint32_t kEnd = tpc::QM_SYNC_OBJECT::kOffset;
-  if (end <= kFirst || offset >= kEnd) return;
-  const uint32_t last = (std::min(end, kEnd) - kFirst - 1) / sizeof(abi::TpcTensor);
+  const uint32_t first = gaudi2_ ? tpc2::QM_TENSOR::kOffset : tpc::QM_TENSOR::kOffset;
+  const uint32_t behind = gaudi2_ ? tpc2::QM_SYNC_OBJECT::kOffset : tpc::QM_SYNC_OBJECT::kOffset;
+  if (end <= first || offset >= behind) return;
+  const uint32_t each = gaudi2_ ? sizeof(abi2::TpcTensor) : sizeof(abi::TpcTensor);
+  const uint32_t last = (std::min(end, behind) - first - 1) / each;
   tensors_written_ = std::max(tensors_written_, last + 1);
 }
 
@@ -68,11 +81,44 @@ void TpcEngine::Capture() {
   tensors_written_ = 0;
   commands_.emplace_back();
   Command& command = commands_.back();
+  command.tensors = tensors_;
+  if (gaudi2_) return CaptureGaudi2(command);
   std::memcpy(static_cast<void*>(&command.descriptor), registers(tpc::QM_TENSOR::kOffset),
               sizeof command.descriptor);
-  command.tensors = tensors_;
   command.signal_address = (uint64_t{reg(tpc::SM_BASE_ADDRESS_HIGH::kOffset)} << 32) |
                            command.descriptor.sync_object.addr;
+}
+
+void TpcEngine::CaptureGaudi2(Command& command) const {
+  abi2::TpcDescriptor from;
+  std::memcpy(static_cast<void*>(&from), registers(tpc2::QM_TENSOR::kOffset), sizeof from);
+  abi::TpcDescriptor& to = command.descriptor;
+  for (uint32_t t = 0; t < command.tensors; ++t) {
+    const abi2::TpcTensor& tensor = from.tensor[t];
+    to.tensor[t].base_addr_low = tensor.base_addr_low;
+    to.tensor[t].base_addr_high = tensor.base_addr_high;
+    to.tensor[t].padding_value = tensor.padding_value;
+    to.tensor[t].tensor_config = tensor.tensor_config;
+    const uint32_t type = tpc2::TENSOR_CONFIG::DATA_TYPE::Get(tensor.tensor_config);
+    if (type > tpc::TENSOR_CONFIG::DATA_TYPE::kMax) command.refused = "this DATA_TYPE of a tensor";
+    for (int d = 0; d < abi::kTpcMaxDims; ++d) {
+      to.tensor[t].dim[d] = {tensor.dim[d].size, tensor.dim[d].stride};
+      if (tensor.dim_size_stride_high[d] != 0) command.refused = "a tensor of more than 32 bits";
+    }
+  }
+  to.sync_object = {from.sync_object.message, from.sync_object.addr};
+  to.kernel.kernel_base_address_low = from.kernel.kernel_base_address_low;
+  to.kernel.kernel_base_address_high = from.kernel.kernel_base_address_high;
+  for (int d = 0; d < abi::kTpcMaxDims; ++d) {
+    to.kernel.tid[d] = {from.kernel.tid[d].base, from.kernel.tid[d].size};
+    if (from.kernel.tid_base_size_high[d] != 0) command.refused = "a box of more than 32 bits";
+  }
+  to.kernel.kernel_config = tpc::KERNEL_CONFIG::NUM_VALID_SRFS::Set(
+      0, tpc2::KERNEL_CONFIG::NUM_VALID_SRFS::Get(from.kernel.kernel_config));
+  to.kernel.kernel_id = from.kernel.kernel_id;
+  std::copy(std::begin(from.kernel.srf), std::end(from.kernel.srf), to.kernel.srf);
+  command.signal_address =
+      (uint64_t{reg(tpc2::SM_BASE_ADDRESS_HIGH::kOffset)} << 32) | from.sync_object.addr;
 }
 
 // Of what makes a Prepared: tensors in use, and the kernel block. What is signalled does not.
@@ -145,6 +191,10 @@ absl::Status TpcEngine::Derive(const Command& command, Prepared& prepared) {
 
 absl::Status TpcEngine::Prepare(Work& work) {
   const Command& command = commands_.front();
+  if (command.refused != nullptr) {
+    return absl::UnimplementedError(
+        absl::StrCat("TPC descriptor with ", command.refused, ", which is not modelled"));
+  }
   const abi::TpcKernel& block = command.descriptor.kernel;
   const DeviceAddress code((uint64_t{block.kernel_base_address_high} << 32) |
                            block.kernel_base_address_low);

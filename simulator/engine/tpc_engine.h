@@ -2,7 +2,8 @@
 // by the image in the page before the kernel's address.
 //
 // A descriptor does not say how many tensors its kernel has: they are those written since the last
-// EXECUTE (as many as before, if none were).
+// EXECUTE (as many as before, if none were). Gaudi2's descriptors are kept as Gaudi's: what only
+// they have is refused by name.
 #ifndef SIMULATOR_ENGINE_TPC_ENGINE_H_
 #define SIMULATOR_ENGINE_TPC_ENGINE_H_
 
@@ -28,6 +29,7 @@ class TpcEngine final : public Engine {
  private:
   struct Command {
     hal::abi::gaudi::TpcDescriptor descriptor;
+    const char* refused = nullptr;  // what it asks for that is not modelled
     uint32_t tensors = 0;
     uint64_t signal_address = 0;
   };
@@ -49,11 +51,13 @@ class TpcEngine final : public Engine {
   void Complete() override;
   void ResetCommands() override;
 
+  void CaptureGaudi2(Command& command) const;
   static uint64_t Hash(const Command& command);
   static bool Same(const Command& a, const Command& b);
   absl::Status Derive(const Command& command, Prepared& prepared);
 
   KernelStore& kernels_;
+  const bool gaudi2_;
   uint32_t tensors_ = 0, tensors_written_ = 0;
   std::deque<Command> commands_;
   std::unordered_map<uint64_t, std::unique_ptr<Prepared>> cache_;  // by hash
