@@ -7,9 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/packets.h"
-#include "hal/abi/gaudi/queue_ids.h"
+#include "testing/conformance/addresses.h"
 #include "testing/conformance/driver_suite.h"
 #include "testing/status_matchers.h"
 
@@ -57,15 +56,7 @@ TEST_F(ErrorSuite, NoChunksAndTooManyAreRefused) {
 
 TEST_F(ErrorSuite, QueuesThatDoNotExistAreRefused) {
   ASSERT_OK_AND_ASSIGN(hal::Chunk chunk, PlaceNop());
-  const auto tpcs = static_cast<uint32_t>(hal::CountEngines(chip(), hal::EngineKind::kTpc));
-  const auto mmes = static_cast<uint32_t>(hal::CountEngines(chip(), hal::EngineKind::kMme));
-  const auto dmas = static_cast<uint32_t>(chip().dma().count().value());
-  std::vector<uint64_t> queues = {abi::kNumQueues, 1000, uint64_t{1} << 32, ~uint64_t{0}};
-  if (tpcs < abi::kNumTpcs) queues.push_back(abi::TpcQueue(tpcs, 0));
-  if (mmes < abi::kNumMmePairs) queues.push_back(abi::MmeQueue(mmes, 0));
-  if (dmas < abi::kNumDmas) queues.push_back(abi::DmaQueue(dmas, 3));
-  if (chip().nic().ports().value() == 0) queues.push_back(abi::NicQueue(0, 0));
-  for (uint64_t queue : queues) {
+  for (uint64_t queue : MissingQueues(chip())) {
     chunk.queue = QueueId(queue);
     EXPECT_THAT(SubmitOne(chunk),
                 StatusIs(StatusCode::kInvalidArgument, HasSubstr(absl::StrCat(queue))));
@@ -74,7 +65,7 @@ TEST_F(ErrorSuite, QueuesThatDoNotExistAreRefused) {
 
 TEST_F(ErrorSuite, TheKernelsOwnQueueIsRefused) {
   ASSERT_OK_AND_ASSIGN(hal::Chunk chunk, PlaceNop());
-  chunk.queue = QueueId(abi::kCpuQueue);
+  chunk.queue = QueueId(KernelsQueue(chip()));
   EXPECT_THAT(SubmitOne(chunk), StatusIs(StatusCode::kInvalidArgument));
 }
 
@@ -147,7 +138,7 @@ TEST_F(ErrorSuite, OneBadChunkRefusesAllAndIsNamed) {
   job.HostCopy(dram, out->address, 64);
   ASSERT_OK_AND_ASSIGN(const hal::Chunk copy, Place(job));
   hal::Chunk bad = copy;
-  bad.queue = QueueId(abi::kNumQueues);
+  bad.queue = QueueId(MissingQueues(chip())[0]);
   for (size_t place = 0; place < 4; ++place) {
     std::array<hal::Chunk, 4> chunks = {copy, copy, copy, copy};
     chunks[place] = bad;

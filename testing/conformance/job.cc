@@ -2,13 +2,15 @@
 
 #include <array>
 
+#include "hal/abi/gaudi/packets.h"
 #include "hal/base/status_macros.h"
 
 namespace openhpu::conformance {
 
 using Role = hal::CommandWriter::Role;
 
-Script::Script(const hal::Chip& chip, hal::Engine engine, Role role) {
+Script::Script(const hal::Chip& chip, hal::Engine engine, Role role)
+    : register_barrier_(chip.dialect() == "gaudi") {
   auto writer = hal::CommandWriter::Create(chip, engine, role);
   status_ = writer.status();
   if (writer.ok()) writer_ = *std::move(writer);
@@ -19,6 +21,12 @@ void Script::Append(const void* bytes, size_t count) {
   hal::CommandBlob blob;
   blob.bytes.resize(count);
   std::memcpy(blob.bytes.data(), bytes, count);
+  if (!register_barrier_) {
+    uint32_t header;
+    std::memcpy(&header, blob.bytes.data() + sizeof header, sizeof header);
+    header &= ~hal::abi::gaudi::Ctl::REG_BARRIER::kMask;
+    std::memcpy(blob.bytes.data() + sizeof header, &header, sizeof header);
+  }
   done_.push_back(std::move(blob));
 }
 

@@ -57,6 +57,8 @@ class Script {
   // The writer to go on with; null when the engine does not exist (see status).
   hal::CommandWriter* writer() { return writer_.get(); }
   const absl::Status& status() const { return status_; }
+  // A packet as it is, in Gaudi's form: what dialects share lies alike. Gaudi's register barrier is
+  // another bit elsewhere, and left out there.
   void Append(const void* bytes, size_t count);
   // Closes the stretch of typed commands; the writer starts again, without monitors.
   void Flush();
@@ -65,6 +67,7 @@ class Script {
 
  private:
   absl::Status status_;
+  bool register_barrier_;
   std::unique_ptr<hal::CommandWriter> writer_;
   std::vector<hal::CommandBlob> done_;
 };

@@ -6,11 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/packets.h"
-#include "hal/abi/gaudi/qman.h"
-#include "hal/abi/gaudi/queue_ids.h"
 #include "hal/abi/gaudi/sync_manager.h"
+#include "testing/conformance/addresses.h"
 #include "testing/conformance/driver_suite.h"
 #include "testing/status_matchers.h"
 
@@ -22,24 +20,18 @@ namespace sm = hal::abi::gaudi::sync_manager;
 
 class SyncSuite : public DriverSuite {
  protected:
-  uint64_t Objs() {
-    return abi::SyncManagerObjsBase(static_cast<int>(chip().sync().user_manager().value()));
-  }
   // Registers of the bank. The monitors that tests arm by hand are those from here on; jobs take
   // theirs from the start.
   static constexpr uint32_t kFirstRaw = 128;
-  uint64_t SobAddress(uint32_t sob) { return Objs() + sm::SOB_OBJ::At(first_sob() + sob); }
-  uint64_t Monitor(uint32_t reg, uint32_t monitor) {
-    return Objs() + reg + 4 * (first_monitor() + kFirstRaw + monitor);
+  SyncAddresses Sync() { return SyncAddressesOf(chip()); }
+  uint64_t SobAddress(uint32_t sob) { return Sync().sob + 4 * (first_sob() + sob); }
+  // Of one of the arrays of registers.
+  uint64_t Monitor(uint64_t first, uint32_t monitor) {
+    return first + 4 * (first_monitor() + kFirstRaw + monitor);
   }
   // The counter of a fence of a host DMA's stream.
   uint64_t FenceAddress(int fence, uint32_t stream, int host_dma = 0) {
-    uint32_t dma = 0;
-    for (uint64_t mask = chip().dma().host_facing_mask().value(); host_dma >= 0; ++dma) {
-      if ((mask >> dma) & 1) --host_dma;
-    }
-    return abi::DmaQmanBase(static_cast<int>(dma - 1)) +
-           abi::qman::CpFenceRdata(fence, static_cast<int>(stream));
+    return HostDmaFence(chip(), host_dma, fence, stream);
   }
   static abi::PacketMsgLong Message(uint64_t address, uint32_t value) {
     abi::PacketMsgLong packet;
@@ -57,11 +49,10 @@ class SyncSuite : public DriverSuite {
   }
   // Arms monitor `monitor` of those with a payload to `address`.
   void Arm(Job& job, uint32_t monitor, uint64_t address, uint32_t data, uint32_t arm) {
-    job.Raw(Message(Monitor(sm::MON_PAY_ADDRL::kOffset, monitor), static_cast<uint32_t>(address)));
-    job.Raw(Message(Monitor(sm::MON_PAY_ADDRH::kOffset, monitor),
-                    static_cast<uint32_t>(address >> 32)));
-    job.Raw(Message(Monitor(sm::MON_PAY_DATA::kOffset, monitor), data));
-    job.Raw(Message(Monitor(sm::MON_ARM::kOffset, monitor), arm));
+    job.Raw(Message(Monitor(Sync().payload_low, monitor), static_cast<uint32_t>(address)));
+    job.Raw(Message(Monitor(Sync().payload_high, monitor), static_cast<uint32_t>(address >> 32)));
+    job.Raw(Message(Monitor(Sync().payload_data, monitor), data));
+    job.Raw(Message(Monitor(Sync().arm, monitor), arm));
   }
   uint32_t ArmEqual(uint32_t sob, uint32_t value) {
     return sm::MON_ARM::SOP::Set(sm::ArmAtLeast(first_sob() + sob, value), 1);

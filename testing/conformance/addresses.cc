@@ -1,0 +1,82 @@
+#include "testing/conformance/addresses.h"
+
+#include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/qman.h"
+#include "hal/abi/gaudi/queue_ids.h"
+#include "hal/abi/gaudi/sync_manager.h"
+#include "hal/abi/gaudi2/blocks.h"
+#include "hal/abi/gaudi2/qman.h"
+#include "hal/abi/gaudi2/queue_ids.h"
+#include "hal/abi/gaudi2/sync_manager.h"
+
+namespace openhpu::conformance {
+namespace {
+
+namespace gaudi = hal::abi::gaudi;
+namespace gaudi2 = hal::abi::gaudi2;
+
+bool IsGaudi2(const hal::Chip& chip) { return chip.dialect() == "gaudi2"; }
+
+int UserManager(const hal::Chip& chip) {
+  return static_cast<int>(chip.sync().user_manager().value());
+}
+
+// Which DMA of the chip the host DMA is.
+int DmaOf(const hal::Chip& chip, int host_dma) {
+  int dma = 0;
+  for (uint64_t mask = chip.dma().host_facing_mask().value(); host_dma >= 0; ++dma) {
+    if ((mask >> dma) & 1) --host_dma;
+  }
+  return dma - 1;
+}
+
+}  // namespace
+
+SyncAddresses SyncAddressesOf(const hal::Chip& chip) {
+  if (IsGaudi2(chip)) {
+    namespace sm = gaudi2::sync_manager;
+    const uint64_t objs = gaudi2::SyncManagerObjsBase(UserManager(chip));
+    return {objs + sm::SOB_OBJ::kOffset, objs + sm::MON_PAY_ADDRL::kOffset,
+            objs + sm::MON_PAY_ADDRH::kOffset, objs + sm::MON_PAY_DATA::kOffset,
+            objs + sm::MON_ARM::kOffset};
+  }
+  namespace sm = gaudi::sync_manager;
+  const uint64_t objs = gaudi::SyncManagerObjsBase(UserManager(chip));
+  return {objs + sm::SOB_OBJ::kOffset, objs + sm::MON_PAY_ADDRL::kOffset,
+          objs + sm::MON_PAY_ADDRH::kOffset, objs + sm::MON_PAY_DATA::kOffset,
+          objs + sm::MON_ARM::kOffset};
+}
+
+uint64_t HostDmaFence(const hal::Chip& chip, int host_dma, int fence, uint32_t stream) {
+  const int dma = DmaOf(chip, host_dma), cp = static_cast<int>(stream);
+  return IsGaudi2(chip) ? gaudi2::PdmaQmanBase(dma) + gaudi2::qman::CpFenceRdata(fence, cp)
+                        : gaudi::DmaQmanBase(dma) + gaudi::qman::CpFenceRdata(fence, cp);
+}
+
+uint64_t KernelsQueue(const hal::Chip& chip) {
+  return IsGaudi2(chip) ? gaudi2::kCpuQueue : gaudi::kCpuQueue;
+}
+
+std::vector<uint64_t> MissingQueues(const hal::Chip& chip) {
+  const auto tpcs = static_cast<uint32_t>(chip.tpc().count().value());
+  const auto mmes = static_cast<uint32_t>(chip.mme().count().value());
+  const auto dmas = static_cast<uint32_t>(chip.dma().count().value());
+  if (IsGaudi2(chip)) {
+    std::vector<uint64_t> queues = {gaudi2::kStudyQueuesEnd, 1000, uint64_t{1} << 32, ~uint64_t{0}};
+    // The slaves of MMEs, rotators, and the spare TPC.
+    if (!chip.studies_only()) {
+      queues.push_back(gaudi2::MmeQueue(1, 0));
+      queues.push_back(gaudi2::TpcQueue(0, gaudi2::kSpareTpc, 0));
+    }
+    queues.push_back(gaudi2::RotatorQueue(0, 0));
+    return queues;
+  }
+  std::vector<uint64_t> queues = {gaudi::kNumQueues, 1000, uint64_t{1} << 32, ~uint64_t{0}};
+  if (tpcs < gaudi::kNumTpcs) queues.push_back(gaudi::TpcQueue(tpcs, 0));
+  if (mmes < gaudi::kNumMmePairs) queues.push_back(gaudi::MmeQueue(mmes, 0));
+  if (dmas < gaudi::kNumDmas) queues.push_back(gaudi::DmaQueue(dmas, 3));
+  if (chip.nic().ports().value() == 0) queues.push_back(gaudi::NicQueue(0, 0));
+  return queues;
+}
+
+}  // namespace openhpu::conformance

@@ -1,0 +1,29 @@
+// Where registers are that suites reach by packets as they are, and queues that a chip lacks, by
+// the chip's dialect.
+#ifndef TESTING_CONFORMANCE_ADDRESSES_H_
+#define TESTING_CONFORMANCE_ADDRESSES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "hal/chip.pb.h"
+
+namespace openhpu::conformance {
+
+// The manager of the user's work: the first of each array of registers.
+struct SyncAddresses {
+  uint64_t sob = 0;
+  uint64_t payload_low = 0, payload_high = 0, payload_data = 0, arm = 0;  // of monitors
+};
+SyncAddresses SyncAddressesOf(const hal::Chip& chip);
+
+// The counter of a fence of a host DMA's stream.
+uint64_t HostDmaFence(const hal::Chip& chip, int host_dma, int fence, uint32_t stream);
+
+uint64_t KernelsQueue(const hal::Chip& chip);
+// Ids that no queue of the chip has, the first above all others first.
+std::vector<uint64_t> MissingQueues(const hal::Chip& chip);
+
+}  // namespace openhpu::conformance
+
+#endif  // TESTING_CONFORMANCE_ADDRESSES_H_
