@@ -23,7 +23,7 @@ namespace openhpu::simulator {
 
 namespace abi = hal::abi::gaudi;
 
-// Appends packets of Gaudi's; each call returns *this.
+// Appends packets of Gaudi's; each call returns *this. Nop() and Copy() are Gaudi2's, too.
 class Packets {
  public:
   const std::vector<std::byte>& bytes() const { return bytes_; }
@@ -39,6 +39,7 @@ class Packets {
   Packets& Copy(DeviceAddress from, DeviceAddress to, uint32_t bytes) {
     abi::PacketLinDma packet;
     packet.tsize = bytes;
+    packet.ctl = abi::Ctl::REG_BARRIER::Set(packet.ctl, 0);  // on Gaudi2 that bit is another
     packet.src_addr = from.value();
     packet.dst_addr_ctx_id_raw = to.value();
     return Add(packet);

@@ -89,6 +89,11 @@ class Launcher {
     hal::CommandBlob blob = writer.Take();
     hal::RelocationValues values;
     values.symbols = symbols_;
+    const auto manager = static_cast<int>(chip_.sync().user_manager().value());
+    const absl::StatusOr<hal::SyncManagerInfo> sync = card_->GetSyncManagerInfo(manager);
+    EXPECT_THAT(sync, IsOk());
+    values.first_sob = (sync->first_sob + 7) / 8 * 8;
+    values.first_monitor = sync->first_monitor;
     EXPECT_THAT(hal::Relocate(blob.relocations, values, absl::MakeSpan(blob.bytes)), IsOk());
     return blob.bytes;
   }
@@ -207,6 +212,52 @@ TEST_P(ComputeTest, MultipliesMatrices) {
   EXPECT_EQ(card_.ReadAll<float>(out, c.size()), c);
 }
 
+// Operands stored either way, more than one tile, batches of which one operand is the same.
+TEST_P(ComputeTest, MultipliesTransposedBatches) {
+  constexpr int kM = 300, kN = 270, kK = 37, kBatch = 2;
+  std::vector<float> a(kBatch * kM * kK), b(kK * kN);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 13) - 6;
+  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 7) - 3;
+  const DeviceAddress at_a = card_.Upload(a), at_b = card_.Upload(b);
+  for (const bool trans_a : {false, true}) {
+    for (const bool trans_b : {false, true}) {
+      std::vector<float> c(kBatch * kM * kN, 0);
+      for (int batch = 0; batch < kBatch; ++batch) {
+        for (int m = 0; m < kM; ++m) {
+          for (int n = 0; n < kN; ++n) {
+            float& sum = c[(batch * kM + m) * kN + n];
+            for (int k = 0; k < kK; ++k) {
+              sum += a[batch * kM * kK + (trans_a ? k * kM + m : m * kK + k)] *
+                     b[trans_b ? n * kK + k : k * kN + n];
+            }
+          }
+        }
+      }
+      Launcher launcher(card_);
+      const DeviceAddress out = card_.Allocate(4 * c.size());
+      hal::MmeGemm gemm;
+      gemm.a = {launcher.Symbol(at_a), 0};
+      gemm.b = {launcher.Symbol(at_b), 0};
+      gemm.c = {launcher.Symbol(out), 0};
+      gemm.m = kM;
+      gemm.n = kN;
+      gemm.k = kK;
+      gemm.trans_a = trans_a;
+      gemm.trans_b = trans_b;
+      gemm.lda = trans_a ? kM : kK;
+      gemm.ldb = trans_b ? kK : kN;
+      gemm.ldc = kN;
+      gemm.batch[0] = {kBatch, kM * kK, 0, kM * kN};
+      const Engine engine{EngineKind::kMme, 0};
+      auto body = launcher.Body(engine);
+      ASSERT_THAT(body->Mme(gemm, hal::Sob{0}), IsOk());
+      launcher.Add(engine, *body);
+      EXPECT_THAT(launcher.Run(3, 1), IsOk());
+      EXPECT_EQ(card_.ReadAll<float>(out, c.size()), c) << trans_a << trans_b;
+    }
+  }
+}
+
 TEST_P(ComputeTest, FillsAndCopiesStrided) {
   // A 3-D block of a larger array, packed.
   std::vector<uint32_t> big(16 * 8 * 64);
@@ -282,7 +333,9 @@ TEST_P(ComputeTest, RefusesWhatIsNoKernelImageAndServesAfterReset) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, ComputeTest,
-                         ::testing::Values("sim:tiny", "sim:gaudi",
+                         ::testing::Values("sim:tiny", "sim:gaudi", "sim:gaudi2",
+                                           "sim:gaudi2,hazards=on,arithmetic=exact",
+                                           "sim:gaudi2,mode=functional",
                                            "sim:tiny,mode=functional,arithmetic=exact",
                                            "sim:tiny,hazards=on,arithmetic=exact"));
 

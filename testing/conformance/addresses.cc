@@ -1,5 +1,6 @@
 #include "testing/conformance/addresses.h"
 
+#include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/qman.h"
 #include "hal/abi/gaudi/queue_ids.h"
@@ -21,11 +22,11 @@ int UserManager(const hal::Chip& chip) {
   return static_cast<int>(chip.sync().user_manager().value());
 }
 
-// Which DMA of the chip the host DMA is.
-int DmaOf(const hal::Chip& chip, int host_dma) {
+// Which DMA of the chip is number `index` of those in the mask.
+int DmaOf(uint64_t mask, int index) {
   int dma = 0;
-  for (uint64_t mask = chip.dma().host_facing_mask().value(); host_dma >= 0; ++dma) {
-    if ((mask >> dma) & 1) --host_dma;
+  for (; index >= 0; ++dma) {
+    if ((mask >> dma) & 1) --index;
   }
   return dma - 1;
 }
@@ -48,9 +49,40 @@ SyncAddresses SyncAddressesOf(const hal::Chip& chip) {
 }
 
 uint64_t HostDmaFence(const hal::Chip& chip, int host_dma, int fence, uint32_t stream) {
-  const int dma = DmaOf(chip, host_dma), cp = static_cast<int>(stream);
+  const int dma = DmaOf(chip.dma().host_facing_mask().value(), host_dma);
+  const int cp = static_cast<int>(stream);
   return IsGaudi2(chip) ? gaudi2::PdmaQmanBase(dma) + gaudi2::qman::CpFenceRdata(fence, cp)
                         : gaudi::DmaQmanBase(dma) + gaudi::qman::CpFenceRdata(fence, cp);
+}
+
+std::string EngineName(const hal::Chip& chip, hal::Engine engine) {
+  const bool gaudi2 = IsGaudi2(chip);
+  const auto dcores = static_cast<int>(chip.sync().count().value());
+  switch (engine.kind) {
+    case hal::EngineKind::kTpc: {
+      if (!gaudi2) return absl::StrCat("TPC", engine.index);
+      const auto at =
+          gaudi2::PlaceOfTpc(engine.index, static_cast<int>(chip.tpc().count().value()), dcores);
+      return absl::StrCat("DCORE", at.dcore, "_TPC", at.index);
+    }
+    case hal::EngineKind::kMme: {
+      if (!gaudi2) return absl::StrCat("MME", engine.index);
+      const auto mmes = static_cast<int>(chip.mme().count().value());
+      return absl::StrCat("DCORE", gaudi2::MmeMasterDcore(engine.index, mmes, dcores), "_MME");
+    }
+    case hal::EngineKind::kHostDma:
+    case hal::EngineKind::kDma:
+      break;
+  }
+  const bool host = engine.kind == hal::EngineKind::kHostDma;
+  const int dma =
+      DmaOf(host ? chip.dma().host_facing_mask().value() : chip.dma().compute_mask().value(),
+            engine.index);
+  if (!gaudi2) return absl::StrCat("DMA", dma);
+  if (host) return absl::StrCat("PDMA", dma);
+  const gaudi2::Place at =
+      gaudi2::PlaceOfEdma(dma - static_cast<int>(chip.dma().pdma_count().value()));
+  return absl::StrCat("DCORE", at.dcore, "_EDMA", at.index);
 }
 
 uint64_t KernelsQueue(const hal::Chip& chip) {

@@ -1,12 +1,14 @@
-// Where registers are that suites reach by packets as they are, and queues that a chip lacks, by
-// the chip's dialect.
+// Where registers are that suites reach by packets as they are, what engines are called, and queues
+// that a chip lacks, by the chip's dialect.
 #ifndef TESTING_CONFORMANCE_ADDRESSES_H_
 #define TESTING_CONFORMANCE_ADDRESSES_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "hal/chip.pb.h"
+#include "hal/command_writer.h"
 
 namespace openhpu::conformance {
 
@@ -19,6 +21,9 @@ SyncAddresses SyncAddressesOf(const hal::Chip& chip);
 
 // The counter of a fence of a host DMA's stream.
 uint64_t HostDmaFence(const hal::Chip& chip, int host_dma, int fence, uint32_t stream);
+
+// What people call the engine: "DMA2", "DCORE0_EDMA1".
+std::string EngineName(const hal::Chip& chip, hal::Engine engine);
 
 uint64_t KernelsQueue(const hal::Chip& chip);
 // Ids that no queue of the chip has, the first above all others first.

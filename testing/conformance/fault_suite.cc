@@ -17,6 +17,7 @@
 #include "hal/abi/gaudi/packets.h"
 #include "hal/abi/gaudi/qman.h"
 #include "hal/abi/gaudi/sync_manager.h"
+#include "testing/conformance/addresses.h"
 #include "testing/conformance/driver_suite.h"
 #include "testing/status_matchers.h"
 
@@ -36,19 +37,7 @@ using testing::IsEmpty;
 class FaultSuite : public DriverSuite {
  protected:
   // What people call the engine.
-  std::string Name(hal::Engine engine) {
-    if (engine.kind == hal::EngineKind::kTpc) return absl::StrCat("TPC", engine.index);
-    if (engine.kind == hal::EngineKind::kMme) return absl::StrCat("MME", engine.index);
-    uint64_t mask = engine.kind == hal::EngineKind::kHostDma
-                        ? chip().dma().host_facing_mask().value()
-                        : chip().dma().compute_mask().value();
-    int dma = -1;
-    for (int left = engine.index; left >= 0; mask >>= 1) {
-      ++dma;
-      if (mask & 1) --left;
-    }
-    return absl::StrCat("DMA", dma);
-  }
+  std::string Name(hal::Engine engine) { return EngineName(chip(), engine); }
 
   // What a kernel makes of it.
   HealthEvent::Kind AsKnown(HealthEvent::Kind kind) {

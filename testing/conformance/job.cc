@@ -21,8 +21,8 @@ void Script::Append(const void* bytes, size_t count) {
   hal::CommandBlob blob;
   blob.bytes.resize(count);
   std::memcpy(blob.bytes.data(), bytes, count);
-  if (!register_barrier_) {
-    uint32_t header;
+  uint32_t header;
+  if (!register_barrier_ && count >= 2 * sizeof header) {
     std::memcpy(&header, blob.bytes.data() + sizeof header, sizeof header);
     header &= ~hal::abi::gaudi::Ctl::REG_BARRIER::kMask;
     std::memcpy(blob.bytes.data() + sizeof header, &header, sizeof header);

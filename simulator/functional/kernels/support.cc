@@ -74,6 +74,7 @@ AccessBox TensorAccess(const hal::KernelTensor& tensor, DeviceAddress address,
 }
 
 absl::Status CheckExtents(const BoundLaunch& launch) {
+  constexpr uint64_t kLongestElement = 8;
   if (launch.addresses.size() != launch.tensors.size()) {
     return absl::InvalidArgumentError(
         hal::Cat(launch.addresses.size(), " addresses for ", launch.tensors.size(), " tensors"));
@@ -92,7 +93,7 @@ absl::Status CheckExtents(const BoundLaunch& launch) {
       return absl::InvalidArgumentError(
           hal::Cat("tensor ", i, ": address is not a multiple of its element's size"));
     }
-    if (end >> 56 != 0) {
+    if ((end + kLongestElement) >> 64 != 0) {
       return absl::InvalidArgumentError(hal::Cat("tensor ", i, " ends beyond the address space"));
     }
   }
