@@ -10,6 +10,7 @@
 #include "hal/abi/gaudi/dma_core.h"
 #include "hal/abi/gaudi/reference_rows.h"
 #include "hal/abi/gaudi/tpc.h"
+#include "hal/abi/gaudi2/reference_rows.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -65,6 +66,71 @@ TEST(BlockRegistersTest, ResetToTheValuesOfTheReferenceAndElseToZero) {
     }
   }
 }
+
+namespace gaudi2 {
+
+using hal::abi::gaudi2::ReferenceRows;
+
+// Where the vendor's list of a block lies in ours.
+struct Part {
+  RegisterBlock block;
+  uint64_t offset;
+};
+const std::map<std::string, Part>& Parts() {
+  static const auto* const parts =
+      new std::map<std::string, Part>{{"qman", {RegisterBlock::kGaudi2QueueManager, 0}},
+                                      {"dma_core", {RegisterBlock::kGaudi2DmaCore, 0}},
+                                      {"dma_core_ctx", {RegisterBlock::kGaudi2DmaCore, 0x860}},
+                                      {"mme_ctrl_lo", {RegisterBlock::kGaudi2Mme, 0}},
+                                      {"tpc", {RegisterBlock::kGaudi2Tpc, 0}},
+                                      {"sob_objs", {RegisterBlock::kGaudi2SyncManager, 0}},
+                                      {"sob_glbl", {RegisterBlock::kGaudi2SyncManager, 0x1E000}}};
+  return *parts;
+}
+
+TEST(BlockRegistersTest, OfGaudi2AreThoseOfTheReferenceAndNoOthers) {
+  std::map<RegisterBlock, std::set<uint64_t>> expected;
+  for (const Row& row : ReferenceRows("regs.csv")) {
+    const std::string& block = row.at("block");
+    if (block.rfind("block_", 0) != 0) continue;
+    const auto part = Parts().find(block.substr(std::string("block_").size()));
+    if (part == Parts().end()) continue;
+    const uint64_t bytes = Number(row.at("count")) * Number(row.at("elem_size"));
+    for (uint64_t at = 0; at < bytes; at += 4) {
+      expected[part->second.block].insert(part->second.offset + Number(row.at("offset")) + at);
+    }
+  }
+  ASSERT_EQ(expected.size(), 5u);
+  for (const auto& [block, offsets] : expected) {
+    for (uint32_t offset = 0; offset < 0x20000; ++offset) {
+      ASSERT_EQ(HasRegister(block, offset), offsets.count(offset) != 0)
+          << static_cast<int>(block) << " at " << offset;
+    }
+  }
+}
+
+TEST(BlockRegistersTest, OfGaudi2ResetToTheValuesOfTheReferenceAndElseToZero) {
+  std::map<std::pair<RegisterBlock, uint64_t>, uint64_t> expected;
+  for (const Row& row : ReferenceRows("reset_values.csv")) {
+    const Part& part = Parts().at(row.at("block"));
+    for (uint64_t i = 0; i < Number(row.at("count")); ++i) {
+      expected[{part.block, part.offset + Number(row.at("offset")) + 4 * i}] =
+          Number(row.at("reset_value"));
+    }
+  }
+  ASSERT_GT(expected.size(), 100u);
+  for (const RegisterBlock block :
+       {RegisterBlock::kGaudi2QueueManager, RegisterBlock::kGaudi2DmaCore,
+        RegisterBlock::kGaudi2Mme, RegisterBlock::kGaudi2Tpc}) {
+    for (uint32_t offset = 0; offset < kRegisterBlockBytes; offset += 4) {
+      const auto found = expected.find({block, offset});
+      ASSERT_EQ(ResetValue(block, offset), found == expected.end() ? 0 : found->second)
+          << static_cast<int>(block) << " at " << offset;
+    }
+  }
+}
+
+}  // namespace gaudi2
 
 TEST(BlockRegistersTest, StatusTellsIdleFromBusyAndBusyFromFull) {
   namespace core = hal::abi::gaudi::dma_core;

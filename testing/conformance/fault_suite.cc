@@ -130,6 +130,11 @@ class FaultSuite : public DriverSuite {
   uint64_t EndOfDram() {
     return driver().info().dram_user_base.value() + driver().info().dram_user_bytes;
   }
+  // Of SRAM, or just before it, and not the user's.
+  uint64_t KernelsSram() {
+    const hal::AddressMap& map = chip().address_map();
+    return map.sram_base().value() - (map.sram_reserved_bytes().value() == 0 ? 64 : 0);
+  }
   uint64_t UnmappedHost() {
     return chip().address_map().host_va_start().value() + (uint64_t{1} << 40);
   }
@@ -166,7 +171,7 @@ TEST_F(FaultSuite, BodiesDoNotNest) {
 
 TEST_F(FaultSuite, BodiesMustBeInUserMemory) {
   for (const uint64_t address : {uint64_t{0x1000}, EndOfDram(), EndOfDram() - 8, UnmappedHost(),
-                                 chip().address_map().sram_base().value(), ~uint64_t{0} - 15}) {
+                                 KernelsSram(), ~uint64_t{0} - 15}) {
     abi::PacketCpDma packet;
     packet.tsize = 16;
     packet.src_addr = address;
@@ -188,10 +193,10 @@ TEST_F(FaultSuite, HostCopiesOfWhatIsNotMappedFault) {
       {UnmappedHost(), dram.value(), 64},
       {dram.value(), UnmappedHost(), 64},
       {gone->address.value(), dram.value(), 64},
-      {small->address.value(), dram.value(), 1 << 20},               // runs out of the mapping
-      {dram.value(), EndOfDram() - 32, 64},                          // and out of the memory
-      {dram.value(), 0x1000, 64},                                    // the kernel's
-      {chip().address_map().sram_base().value(), dram.value(), 64},  // the kernel's too
+      {small->address.value(), dram.value(), 1 << 20},  // runs out of the mapping
+      {dram.value(), EndOfDram() - 32, 64},             // and out of the memory
+      {dram.value(), 0x1000, 64},                       // the kernel's
+      {KernelsSram(), dram.value(), 64},                // the kernel's too
       {dram.value(), (uint64_t{1} << 56) - 64, 64},
   };
   for (size_t i = 0; i < std::size(cases); ++i) {

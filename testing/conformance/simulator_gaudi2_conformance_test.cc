@@ -18,9 +18,7 @@ constexpr Exemption kNever[] = {
 };
 
 constexpr Exemption kNotYet[] = {
-    {"FaultSuite.ADescriptorThatWouldNeverEndEnds", "the suite's descriptor is Gaudi's"},
     {"FaultSuite.MessagesToWhatIsNotTheUsersFault", kGaudisAddresses},
-    {"FaultSuite.RegistersThatAreTheKernelsFault", kGaudisAddresses},
     {"FaultSuite.SyncObjectsAndMonitorsThatAreNotThereFault", kGaudisAddresses},
 };
 
