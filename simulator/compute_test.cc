@@ -332,6 +332,43 @@ TEST_P(ComputeTest, RefusesWhatIsNoKernelImageAndServesAfterReset) {
   EXPECT_THAT(run(), IsOk());
 }
 
+// Four tiles of 256 x 256; a step takes its common dim, four times as long in fp32.
+TEST(Gaudi2ProductTest, TakesTheTimeOfItsTiles) {
+  TestCard card("sim:gaudi2");
+  const hal::Chip& chip = card->info().chip;
+  for (const DType in : {DType::kFloat32, DType::kBFloat16}) {
+    Launcher launcher(card);
+    hal::MmeGemm gemm;
+    gemm.a = {launcher.Symbol(card.Allocate(4 << 20)), 0};
+    gemm.b = {launcher.Symbol(card.Allocate(4 << 20)), 0};
+    gemm.c = {launcher.Symbol(card.Allocate(1 << 20)), 0};
+    gemm.in = in;
+    gemm.m = gemm.n = gemm.ldb = gemm.ldc = 512;
+    gemm.k = gemm.lda = 2048;
+    const Engine engine{EngineKind::kMme, 0};
+    auto body = launcher.Body(engine);
+    ASSERT_THAT(body->Mme(gemm, hal::Sob{0}), IsOk());
+    launcher.Add(engine, *body);
+    card->ResetStatistics();
+    ASSERT_THAT(launcher.Run(3, 1), IsOk());
+    const uint64_t rate =
+        in == DType::kFloat32 ? chip.mme().fp32_rate_permille().value() : uint64_t{1000};
+    const uint64_t cycles = 4 * 2048 * 1000 / rate + chip.mme().fill_cycles().value();
+    const uint64_t arithmetic = cycles * 1000000 / chip.mme().clock_mhz().value();
+    // What its bytes take at the port: A and B twice, C once.
+    const uint64_t bytes = 4 * (in == DType::kFloat32 ? 4u << 20 : 2u << 20);
+    const uint64_t flow =
+        bytes * 1000000 / (chip.mme().bytes_per_cycle().value() * chip.mme().clock_mhz().value());
+    for (const EngineStatistics& unit : card->statistics().engines) {
+      if (unit.name != "DCORE0_MME") continue;
+      EXPECT_EQ(unit.commands, 1u);
+      EXPECT_EQ(unit.bytes_read, bytes);
+      EXPECT_GE(unit.busy.value(), std::max(arithmetic, flow));
+      EXPECT_LE(unit.busy.value(), std::max(arithmetic, flow) * 5 / 4 + 1000000);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, ComputeTest,
                          ::testing::Values("sim:tiny", "sim:gaudi", "sim:gaudi2",
                                            "sim:gaudi2,hazards=on,arithmetic=exact",
