@@ -125,10 +125,9 @@ class CommandProcessor : public sc_core::sc_module {
   Outcome CallBody(uint64_t address, uint32_t bytes);
   // At the end of the bytes: true when there was somewhere to go back to.
   bool ReturnFromBody();
-  // Finds bytes in memory, and starts to fetch them; raises the fault and is false when it cannot.
+  // Starts to fetch bytes from memory; raises the fault and is false when it cannot.
   bool FetchFrom(DeviceAddress address, uint32_t bytes, Picoseconds from);
-  // The engine has been given work: completion may wait for it.
-  void NoteLaunch();
+  void NoteLaunch();  // the engine has been given work: completion may wait for it
   // Runs a body on the lower CP; done when it has ended.
   Outcome StartBody(uint64_t address, uint32_t bytes);
   Outcome ArbPoint();
