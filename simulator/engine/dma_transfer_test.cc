@@ -323,5 +323,19 @@ TEST(DmaTransferTest, SizesMustAgree) {
                                            HasSubstr("reads 24 bytes and writes 20")));
 }
 
+TEST(DmaTransferTest, StridesThatWrapTheAddressReachNothing) {
+  FlatMemory memory(4096);
+  DmaTransfer t;
+  t.memset = true;
+  t.source.base = 0x0101010101010101;
+  t.destination.base = 100;
+  // 2^64 - 1 bytes from the first to the last.
+  t.destination.sizes = {1, 0xFFFFFFFF, 4, 1, 1};
+  t.destination.strides = {1, 0xFFFFFFFF, 0xFFFFFFFF, 0, 0};
+  std::vector<AccessBox> boxes;
+  ASSERT_THAT(DmaBoxes(t, boxes), IsOk());
+  EXPECT_THAT(RunDma(t, memory), StatusIs(absl::StatusCode::kOutOfRange));
+}
+
 }  // namespace
 }  // namespace openhpu::simulator

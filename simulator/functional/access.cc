@@ -105,6 +105,12 @@ void Bounds(const AccessBox& box, Wide* begin, Wide* end) {
   *end = high + box.run;
 }
 
+// The nearest address.
+DeviceAddress Saturated(Wide address) {
+  constexpr Wide kMost = ~uint64_t{0};
+  return DeviceAddress(static_cast<uint64_t>(std::min(std::max<Wide>(address, 0), kMost)));
+}
+
 }  // namespace
 
 uint64_t Bytes(const AccessBox& box) {
@@ -158,14 +164,14 @@ DeviceAddress Begin(const AccessBox& box) {
   if (Empty(box)) return box.base;
   Wide begin, end;
   Bounds(box, &begin, &end);
-  return DeviceAddress(static_cast<uint64_t>(begin));
+  return Saturated(begin);
 }
 
 DeviceAddress End(const AccessBox& box) {
   if (Empty(box)) return box.base;
   Wide begin, end;
   Bounds(box, &begin, &end);
-  return DeviceAddress(static_cast<uint64_t>(end));
+  return Saturated(end);
 }
 
 bool Intersect(const AccessBox& a, const AccessBox& b) {

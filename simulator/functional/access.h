@@ -26,7 +26,8 @@ struct AccessBox {
 uint64_t Bytes(const AccessBox& box);  // run * product of sizes
 // Whole cache lines touched, counting a line once a run (runs that share a line count it again).
 uint64_t Lines(const AccessBox& box, uint64_t line_bytes);
-// First and one past the last byte.
+// First and one past the last byte; 0 and 2^64 - 1 for a box that leaves the address space, so that
+// what it seems to cover is mapped nowhere.
 DeviceAddress Begin(const AccessBox& box);
 DeviceAddress End(const AccessBox& box);
 // Exact: whether two boxes share a byte.

@@ -113,5 +113,18 @@ TEST(AccessTest, HugeBoxesOfUnrelatedStridesAreDecidedExactly) {
   EXPECT_TRUE(Intersect(longer, longer_b));
 }
 
+// Of an engine that wrote [Begin, End) when it was mapped: a box must not wrap into what is.
+TEST(AccessTest, ABoxThatRunsOutOf64BitsDoesNotComeBack) {
+  const uint64_t most = 0xFFFFFFFF;
+  // Its last byte lies 2^64 - 1 above its first.
+  const AccessBox up = Box(0x20000000, 1, {most, 4, 1, 1, 1},
+                           {static_cast<int64_t>(most), static_cast<int64_t>(most), 0, 0, 0});
+  EXPECT_EQ(Begin(up).value(), 0x20000000u);
+  EXPECT_EQ(End(up).value(), ~uint64_t{0});
+  const AccessBox down = Box(0x20000000, 1, {2, 1, 1, 1, 1}, {-0x20000001, 0, 0, 0, 0});
+  EXPECT_EQ(Begin(down).value(), 0u);
+  EXPECT_EQ(End(down).value(), 0x20000001u);
+}
+
 }  // namespace
 }  // namespace openhpu::simulator
