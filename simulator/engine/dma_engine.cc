@@ -49,6 +49,7 @@ absl::Status DmaEngine::Prepare(Work& work) {
     plan_.traffic = traffic;
     plan_.bytes = traffic.bytes_read() + traffic.bytes_written();
   }
+  work.steps = Bytes(boxes_.back());
   work.plan = &plan_;
   work.boxes = &boxes_;
   work.what = command.memset      ? "memset"

@@ -115,6 +115,11 @@ bool Engine::BeginCommand() {
                               "a command that runs for more than an hour");
     return false;
   }
+  if (work_.steps > environment_.most_steps) {
+    environment_.faults.Raise(hal::HealthEvent::Kind::kHang, issue.origin,
+                              "a command of more work than this machine was made for");
+    return false;
+  }
   if (environment_.hazards != nullptr) {
     environment_.Acquire(config_.agent, issue.clock);
     if (work_.boxes != nullptr) {

@@ -80,6 +80,7 @@ class Engine : public sc_core::sc_module, public FlowOwner {
   struct Work {
     Picoseconds launch;                             // before its first byte is asked for
     Picoseconds arithmetic;                         // it takes at least this from then on
+    uint64_t steps = 0;                             // bytes, k-vectors or bundles, in every mode
     const Fabric::Plan* plan = nullptr;             // null: no traffic
     const std::vector<AccessBox>* boxes = nullptr;  // null: no accesses
     const char* what = "";

@@ -80,7 +80,8 @@ struct Environment {
   // Memories; a user reaches them from their user_begin on.
   DeviceAddress dram_begin, dram_user_begin, dram_end, sram_begin, sram_user_begin, sram_end;
   bool exact_arithmetic = false;
-  uint32_t clock_permille = 1000;  // of engines, when throttled
+  uint64_t most_steps = ~uint64_t{0};  // of one command (Engine::Work::steps)
+  uint32_t clock_permille = 1000;      // of engines, when throttled
   std::unique_ptr<MachineMemory> memory;
   std::unique_ptr<HazardChecker> hazards;  // null when off
   Fabric* fabric = nullptr;

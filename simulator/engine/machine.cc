@@ -32,6 +32,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const hal::Chip& chip,
   Environment& environment = machine->environment_;
   environment.timing = MakeTiming(chip, options.timed);
   environment.exact_arithmetic = options.exact_arithmetic;
+  environment.most_steps = options.most_steps;
   environment.memory = std::move(memory);
   const hal::AddressMap& map = chip.address_map();
   const hal::AddressRange dram = hal::UserDram(chip);

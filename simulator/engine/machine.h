@@ -32,6 +32,8 @@ class Machine : private MessageTarget, private FaultTarget {
   struct Options {
     bool timed = true, hazards = false;
     bool exact_arithmetic = false;
+    // More work in one command stops the machine: for fuzzers, whose inputs must all end soon.
+    uint64_t most_steps = ~uint64_t{0};
   };
   // ResourceExhausted when the host has no address space for the chip's memories. `completions`
   // outlives the machine.

@@ -174,6 +174,7 @@ absl::Status MmeEngine::Prepare(Work& work) {
     work.launch = front_->latency;
     work.arithmetic = front_->arithmetic;
   }
+  work.steps = front_->work.steps * front_->work.common_dim;
   work.plan = &front_->plan;
   work.boxes = &front_->boxes;
   work.what = front_->work.fp32_in ? "mme f32" : "mme bf16";

@@ -183,6 +183,7 @@ absl::Status TpcEngine::Derive(const Command& command, Prepared& prepared) {
   const Timing& timing = environment().timing;
   const uint64_t cycles =
       std::max(cost.bundles, timing.cycles_per_vector_access * cost.vector_accesses);
+  prepared.steps = cycles;
   prepared.arithmetic = CyclesToTime(cycles, timing.tpc_clock_mhz);
   prepared.latency = environment().fabric->Latency(traffic);
   prepared.plan = environment().fabric->MakePlan(config().port, traffic, prepared.arithmetic);
@@ -218,6 +219,7 @@ absl::Status TpcEngine::Prepare(Work& work) {
     work.launch = environment().timing.tpc_launch + front_->latency;
     work.arithmetic = front_->arithmetic;
   }
+  work.steps = front_->steps;
   work.plan = &front_->plan;
   work.boxes = &front_->boxes;
   work.what = front_->kernel->guid.c_str();

@@ -42,6 +42,7 @@ class TpcEngine final : public Engine {
     std::vector<AccessBox> boxes;
     Fabric::Plan plan;
     Picoseconds latency, arithmetic;
+    uint64_t steps = 0;
   };
 
   void Written(uint32_t offset, uint32_t words) override;
