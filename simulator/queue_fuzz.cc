@@ -1,0 +1,318 @@
+#include "simulator/queue_fuzz.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/packets.h"
+#include "hal/abi/gaudi/queue_ids.h"
+#include "hal/abi/gaudi/tpc.h"
+#include "hal/abi/kernel_image.h"
+#include "hal/kernel_image.h"
+#include "simulator/card.h"
+#include "simulator/functional/kernel.h"
+#include "simulator/spec.h"
+
+namespace openhpu::simulator {
+namespace {
+
+namespace abi = hal::abi::gaudi;
+
+constexpr uint64_t kHostPage = 4096;
+constexpr uint64_t kMostSteps = uint64_t{1} << 22;
+constexpr int kModes = 3, kMostChunks = 8;
+constexpr uint8_t kPattern = 0xA5;
+// Longer than anything that an input can launch.
+constexpr Picoseconds kLater{uint64_t{20} * 1000000000};
+
+void Require(bool holds, const std::string& what) {
+  if (holds) return;
+  std::fprintf(stderr, "the card is broken: %s\n", what.c_str());
+  std::abort();
+}
+
+// What is left of the input; zeros behind its end.
+class Input {
+ public:
+  Input(const uint8_t* data, size_t size) : data_(data), left_(size) {}
+  size_t left() const { return left_; }
+  void Take(void* to, size_t bytes) {
+    const size_t taken = std::min(bytes, left_);
+    std::memset(to, 0, bytes);
+    if (taken != 0) std::memcpy(to, data_, taken);
+    data_ += taken;
+    left_ -= taken;
+  }
+  template <typename T>
+  T Take() {
+    T value;
+    Take(&value, sizeof value);
+    return value;
+  }
+
+ private:
+  const uint8_t* data_;
+  size_t left_;
+};
+
+class FuzzCard {
+ public:
+  // The one of this mode.
+  static FuzzCard& Of(int mode) {
+    static FuzzCard* cards[kModes] = {};
+    FuzzCard*& card = cards[mode];
+    if (card == nullptr) card = new FuzzCard(mode);
+    return *card;
+  }
+
+  Card& card() { return *card_; }
+  std::byte* At(uint64_t address, uint64_t bytes) {
+    std::byte* const host = card_->Peek(DeviceAddress(address), bytes);
+    Require(host != nullptr, "its memory is gone");
+    return host;
+  }
+  void Put(uint64_t address, const std::vector<std::byte>& bytes) {
+    std::memcpy(At(address, bytes.size()), bytes.data(), bytes.size());
+  }
+  hal::Chunk External(uint32_t queue, const std::vector<std::byte>& commands) {
+    const auto memory = card_->CreateCommandMemory(commands.size());
+    Require(memory.ok(), "no command memory");
+    std::memcpy(memory->bytes.data(), commands.data(), commands.size());
+    memories_.push_back(memory->handle);
+    return {QueueId(queue), memory->handle, static_cast<uint32_t>(commands.size())};
+  }
+
+  void Begin() {
+    std::memset(At(kFuzzDram, kFuzzDramBytes), 0, kFuzzDramBytes);
+    std::memset(At(kFuzzSram, kFuzzSramBytes), 0, kFuzzSramBytes);
+    std::memset(At(kFuzzHost, kFuzzHostBytes), 0, kFuzzHostBytes);
+    std::memset(At(kFuzzHostEnd, kFuzzHostEndBytes), 0, kFuzzHostEndBytes);
+  }
+
+  QueuesFuzzed Run(const std::vector<hal::Chunk>& chunks, bool look_first) {
+    QueuesFuzzed done;
+    const absl::StatusOr<Sequence> sequence = card_->Submit(chunks);
+    if (sequence.ok()) {
+      done.accepted = true;
+      if (look_first) {
+        card_->Wait({&*sequence, 1}, hal::WaitFor::kAny, absl::ZeroDuration()).IgnoreError();
+      }
+      done.completed =
+          card_->Wait({&*sequence, 1}, hal::WaitFor::kAll, absl::InfiniteDuration()).ok();
+      // Internal jobs may go on.
+      card_->PassTime(card_->host_time() + kLater);
+    }
+    for (const uint64_t handle : memories_) {
+      Require(card_->DestroyCommandMemory(handle).ok(), "a command memory is gone");
+    }
+    memories_.clear();
+    Require(IsUntouched(), "memory that is not the user's was written");
+    done.faulted = !card_->TakeEvents().empty();
+    Require(card_->Reset().ok(), "no reset");
+    card_->TakeEvents();
+    constexpr int kChecked = 16;
+    if (++inputs_ % kChecked == 0) RequireThatItServes();
+    return done;
+  }
+
+ private:
+  explicit FuzzCard(int mode) {
+    constexpr const char* kModeKeys[kModes] = {"mode=functional", "mode=timed", "hazards=on"};
+    absl::StatusOr<Spec> spec =
+        ParseSpec(std::string("sim:tiny,arithmetic=exact,address_map.dram_bytes=0x20100000,") +
+                  "address_map.sram_bytes=0x10000," + kModeKeys[mode]);
+    Require(spec.ok(), spec.status().ToString());
+    spec->options.most_steps = kMostSteps;
+    absl::StatusOr<std::unique_ptr<Card>> card = Card::Create("sim:fuzz", *spec);
+    Require(card.ok(), card.status().ToString());
+    card_ = *std::move(card);
+    Require(mprotect(At(0, kFuzzDram), kFuzzDram, PROT_NONE) == 0, "no protection");
+    // A page, the first mapping's, the second's, a page.
+    void* const memory =
+        mmap(nullptr, 4 * kHostPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    Require(memory != MAP_FAILED, "no memory");
+    host_ = static_cast<std::byte*>(memory) + kHostPage;
+    Require(mprotect(host_, 2 * kHostPage, PROT_READ | PROT_WRITE) == 0, "no memory");
+    std::memset(host_, kPattern, 2 * kHostPage);
+    std::memset(At(kFuzzSram - kSramReserved, kSramReserved), kPattern, kSramReserved);
+    Map(kFuzzHost, host_ + kFuzzHost % kHostPage, kFuzzHostBytes);
+    Map(kFuzzHostEnd, host_ + kHostPage + kFuzzHostEnd % kHostPage, kFuzzHostEndBytes);
+  }
+  void Map(uint64_t address, std::byte* host, uint64_t bytes) {
+    const auto mapped = card_->MapHost(host, bytes);
+    Require(mapped.ok() && mapped->value() == address, "mapped elsewhere");
+  }
+
+  bool IsUntouched() {
+    const auto pattern = [](const std::byte* at, uint64_t bytes) {
+      return std::all_of(at, at + bytes, [](std::byte b) { return b == std::byte{kPattern}; });
+    };
+    const uint64_t before = kFuzzHost % kHostPage, between = before + kFuzzHostBytes;
+    return pattern(At(kFuzzSram - kSramReserved, kSramReserved), kSramReserved) &&
+           pattern(host_, before) &&
+           pattern(host_ + between, kHostPage + kFuzzHostEnd % kHostPage - between);
+  }
+
+  void RequireThatItServes() {
+    constexpr uint32_t kBytes = 64;
+    std::memset(At(kFuzzHost, kBytes), 0x3C, kBytes);
+    std::memset(At(kFuzzDram, kBytes), 0, kBytes);
+    abi::PacketLinDma packet;
+    packet.tsize = kBytes;
+    packet.src_addr = kFuzzHost;
+    packet.dst_addr_ctx_id_raw = kFuzzDram;
+    std::vector<std::byte> commands(sizeof packet);
+    std::memcpy(commands.data(), &packet, sizeof packet);
+    const hal::Chunk chunk = External(0, commands);
+    const absl::StatusOr<Sequence> sequence = card_->Submit({&chunk, 1});
+    Require(sequence.ok(), sequence.status().ToString());
+    const absl::Status status =
+        card_->Wait({&*sequence, 1}, hal::WaitFor::kAll, absl::InfiniteDuration());
+    Require(status.ok(), status.ToString());
+    Require(std::memcmp(At(kFuzzDram, kBytes), At(kFuzzHost, kBytes), kBytes) == 0,
+            "copies something else");
+    Require(card_->DestroyCommandMemory(chunk.commands).ok(), "a command memory is gone");
+    memories_.clear();
+  }
+
+  static constexpr uint64_t kSramReserved = 0x80;
+  std::unique_ptr<Card> card_;
+  std::byte* host_ = nullptr;
+  std::vector<uint64_t> memories_;
+  uint64_t inputs_ = 0;
+};
+
+template <typename Packet>
+void Append(std::vector<std::byte>& commands, const Packet& packet) {
+  const auto* const bytes = reinterpret_cast<const std::byte*>(&packet);
+  commands.insert(commands.end(), bytes, bytes + sizeof packet);
+}
+
+void AppendRegisters(std::vector<std::byte>& commands, uint32_t offset,
+                     const std::vector<std::byte>& values) {
+  abi::PacketWregBulk packet;
+  packet.size = static_cast<uint32_t>(values.size() / 8);
+  packet.ctl = abi::PacketWregBulk::REG_OFFSET::Set(packet.ctl, offset);
+  Append(commands, packet);
+  commands.insert(commands.end(), values.begin(), values.end());
+}
+
+// A body that the upper commands of chunk i point at.
+std::vector<std::byte> PutBody(FuzzCard& card, FuzzPlace place, int i,
+                               const std::vector<std::byte>& body) {
+  abi::PacketCpDma packet;
+  packet.tsize = static_cast<uint32_t>(body.size());
+  const uint64_t at = static_cast<uint64_t>(i) * kFuzzChunkBytes;
+  packet.src_addr = place == FuzzPlace::kBodyInDram   ? kFuzzDram + 0x20000 + at
+                    : place == FuzzPlace::kBodyInSram ? kFuzzSram + at
+                                                      : kFuzzHost;
+  const uint64_t room =
+      place == FuzzPlace::kBodyInHostMemory ? kFuzzHostBytes : uint64_t{kFuzzChunkBytes};
+  std::memcpy(card.At(packet.src_addr, room), body.data(), std::min(body.size(), room));
+  std::vector<std::byte> upper;
+  Append(upper, packet);
+  return upper;
+}
+
+std::vector<std::byte> Nop() {
+  std::vector<std::byte> commands;
+  Append(commands, abi::PacketNop());
+  return commands;
+}
+
+}  // namespace
+
+QueuesFuzzed FuzzQueues(const uint8_t* data, size_t size) {
+  Input input(data, size);
+  const auto mode = input.Take<uint8_t>();
+  FuzzCard& card = FuzzCard::Of(mode % kModes);
+  card.Begin();
+  std::vector<hal::Chunk> chunks;
+  bool external = false;
+  for (int i = 0; i < kMostChunks && input.left() > 0; ++i) {
+    const auto id = input.Take<uint8_t>();
+    const uint32_t queue = id < sizeof kFuzzQueues ? kFuzzQueues[id] : id;
+    const auto place = static_cast<FuzzPlace>(input.Take<uint8_t>() % 4);
+    const size_t asked = std::min<size_t>(input.Take<uint16_t>(), kFuzzChunkBytes);
+    std::vector<std::byte> commands((std::min(asked, input.left()) + 7) / 8 * 8);
+    if (commands.empty()) continue;
+    input.Take(commands.data(), std::min(asked, input.left()));
+    if (place != FuzzPlace::kDirect) commands = PutBody(card, place, i, commands);
+    if (abi::IsExternalQueue(queue)) {
+      external = true;
+      chunks.push_back(card.External(queue, commands));
+    } else {
+      const uint64_t at = kFuzzDram + static_cast<uint64_t>(i) * kFuzzChunkBytes;
+      card.Put(at, commands);
+      chunks.push_back({QueueId(queue), at, static_cast<uint32_t>(commands.size())});
+    }
+  }
+  // Else it would be complete at once.
+  if (!external) chunks.push_back(card.External(0, Nop()));
+  return card.Run(chunks, mode >= 128);
+}
+
+QueuesFuzzed FuzzTpc(const uint8_t* data, size_t size) {
+  namespace tpc = abi::tpc;
+  Input input(data, size);
+  FuzzCard& card = FuzzCard::Of(input.Take<uint8_t>() % kModes);
+  card.Begin();
+  const auto guids = KernelGuids();
+  hal::KernelImage image;
+  image.guid = std::string(guids[input.Take<uint8_t>() % guids.size()]);
+  const size_t tensors = input.Take<uint8_t>() % (hal::kTpcMaxTensors + 1);
+  const size_t scalars = input.Take<uint8_t>() % (hal::kTpcMaxScalars + 1);
+  image.payload.resize(std::min<size_t>(input.Take<uint16_t>() % 0x4000, input.left()));
+  input.Take(image.payload.data(), image.payload.size());
+  abi::TpcDescriptor descriptor;
+  input.Take(descriptor.tensor, tensors * sizeof(abi::TpcTensor));
+  input.Take(descriptor.kernel.tid, sizeof descriptor.kernel.tid);
+  input.Take(descriptor.kernel.srf, scalars * sizeof(uint32_t));
+  descriptor.kernel.kernel_base_address_low =
+      static_cast<uint32_t>(kFuzzImage + hal::abi::kKernelPageBytes);
+  descriptor.kernel.kernel_config =
+      tpc::KERNEL_CONFIG::NUM_VALID_SRFS::Set(0, static_cast<uint32_t>(scalars));
+  descriptor.sync_object.addr = static_cast<uint32_t>(kFuzzDram + 0x80);
+
+  absl::StatusOr<std::vector<std::byte>> bytes = hal::MakeKernelImage(image, "");
+  Require(bytes.ok(), bytes.status().ToString());
+  while (input.left() > 0) {
+    const auto word = input.Take<uint16_t>();
+    const auto value = input.Take<uint32_t>();
+    std::memcpy(&(*bytes)[sizeof value * (word % (hal::abi::kKernelPageBytes / sizeof value))],
+                &value, sizeof value);
+  }
+  card.Put(kFuzzImage, *bytes);
+
+  std::vector<std::byte> commands;
+  const auto registers = [&](uint32_t offset, const void* from, size_t count) {
+    std::vector<std::byte> values(count);
+    std::memcpy(values.data(), from, count);
+    AppendRegisters(commands, offset, values);
+  };
+  if (tensors != 0) {
+    registers(tpc::QM_TENSOR::kOffset, descriptor.tensor, tensors * sizeof(abi::TpcTensor));
+  }
+  registers(tpc::QM_SYNC_OBJECT::kOffset, &descriptor.sync_object,
+            sizeof descriptor.sync_object + sizeof descriptor.kernel);
+  abi::PacketWreg32 execute;
+  execute.value = 1;
+  execute.ctl =
+      abi::PacketWreg32::REG_OFFSET::Set(execute.ctl, uint32_t{tpc::TPC_EXECUTE::kOffset});
+  Append(commands, execute);
+  card.Put(kFuzzDram + kFuzzChunkBytes, commands);
+  return card.Run({{QueueId(abi::TpcQueue(0, 0)), kFuzzDram + kFuzzChunkBytes,
+                    static_cast<uint32_t>(commands.size())},
+                   card.External(0, Nop())},
+                  false);
+}
+
+}  // namespace openhpu::simulator
