@@ -42,19 +42,20 @@ std::string WithHeader(const std::string& message) {
 
 }  // namespace
 
-void FuzzRecipe(const uint8_t* data, size_t size) {
-  if (size == 0) return;
+bool FuzzRecipe(const uint8_t* data, size_t size) {
+  if (size == 0) return false;
   std::string file(reinterpret_cast<const char*>(data + 1), size - 1);
   if (data[0] != 0) file = WithHeader(file);
   (void)RecipeChip(BytesOf(file));
   const absl::StatusOr<Recipe> recipe = ParseRecipe(BytesOf(file), Tiny());
-  if (!recipe.ok()) return;
+  if (!recipe.ok()) return false;
   const absl::StatusOr<std::string> written = SerializeRecipe(*recipe);
   Require(written.ok(), "is not written", written.status());
   const absl::StatusOr<Recipe> read = ParseRecipe(BytesOf(*written), Tiny());
   Require(read.ok(), "is not read back", read.status());
   const absl::StatusOr<std::string> again = SerializeRecipe(*read);
   Require(again.ok() && *again == *written, "is read back as another", again.status());
+  return true;
 }
 
 std::string RecipeFuzzSeed() {

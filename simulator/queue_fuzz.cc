@@ -14,6 +14,7 @@
 #include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/packets.h"
 #include "hal/abi/gaudi/queue_ids.h"
+#include "hal/abi/gaudi/sync_manager.h"
 #include "hal/abi/gaudi/tpc.h"
 #include "hal/abi/kernel_image.h"
 #include "hal/kernel_image.h"
@@ -45,6 +46,7 @@ class Input {
   Input(const uint8_t* data, size_t size) : data_(data), left_(size) {}
   size_t left() const { return left_; }
   void Take(void* to, size_t bytes) {
+    if (bytes == 0) return;
     const size_t taken = std::min(bytes, left_);
     std::memset(to, 0, bytes);
     if (taken != 0) std::memcpy(to, data_, taken);
@@ -115,7 +117,7 @@ class FuzzCard {
     }
     memories_.clear();
     Require(IsUntouched(), "memory that is not the user's was written");
-    done.faulted = !card_->TakeEvents().empty();
+    for (const hal::HealthEvent& event : card_->TakeEvents()) done.fault += event.message;
     Require(card_->Reset().ok(), "no reset");
     card_->TakeEvents();
     constexpr int kChecked = 16;
@@ -280,7 +282,9 @@ QueuesFuzzed FuzzTpc(const uint8_t* data, size_t size) {
       static_cast<uint32_t>(kFuzzImage + hal::abi::kKernelPageBytes);
   descriptor.kernel.kernel_config =
       tpc::KERNEL_CONFIG::NUM_VALID_SRFS::Set(0, static_cast<uint32_t>(scalars));
-  descriptor.sync_object.addr = static_cast<uint32_t>(kFuzzDram + 0x80);
+  constexpr int kSob = 16;
+  descriptor.sync_object.addr = static_cast<uint32_t>(abi::SyncManagerObjsBase(abi::kEastNorth) +
+                                                      abi::sync_manager::SOB_OBJ::At(kSob));
 
   absl::StatusOr<std::vector<std::byte>> bytes = hal::MakeKernelImage(image, "");
   Require(bytes.ok(), bytes.status().ToString());

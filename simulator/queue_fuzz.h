@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace openhpu::simulator {
 
@@ -25,7 +26,7 @@ inline constexpr uint64_t kFuzzChunkBytes = 0x1000;
 
 struct QueuesFuzzed {
   bool accepted = false, completed = false;  // as a submission
-  bool faulted = false;                      // the card said that something was wrong
+  std::string fault;                         // what the card said was wrong, or ""
 };
 
 // A byte for mode (functional, timed, timed with hazards) and how to wait; then chunks of one

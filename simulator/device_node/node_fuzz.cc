@@ -42,6 +42,7 @@ class Input {
   size_t left() const { return left_; }
   // Zeros behind the end.
   void Take(void* to, size_t bytes) {
+    if (bytes == 0) return;
     const size_t taken = std::min(bytes, left_);
     std::memset(to, 0, bytes);
     if (taken != 0) std::memcpy(to, data_, taken);
@@ -89,7 +90,8 @@ class Program {
     std::filesystem::remove_all(folder_, error);
   }
 
-  void Run(Input& input) {
+  NodeFuzzed Run(Input& input) {
+    done_ = NodeFuzzed();
     std::memset(buffer_, 0, kBufferBytes);
     results_.assign(1, static_cast<uint64_t>(event_fd_));
     const NodeApi api = (input.Byte() & 1) != 0 ? NodeApi::kAccel : NodeApi::kMisc;
@@ -121,9 +123,10 @@ class Program {
           Close();
           Open(api);
           break;
-        case FuzzCall::kStoreResult: {
+        case FuzzCall::kStoreWord: {
           const size_t at = size_t{input.Byte()} * sizeof(uint64_t);
-          std::memcpy(buffer_ + at, &results_[input.Byte() % results_.size()], sizeof(uint64_t));
+          const uint64_t word = Word(input);
+          std::memcpy(buffer_ + at, &word, sizeof word);
           break;
         }
         case FuzzCall::kCount:
@@ -131,6 +134,7 @@ class Program {
       }
     }
     Close();
+    return done_;
   }
 
  private:
@@ -233,6 +237,7 @@ class Program {
              (command + (misc ? uapi::kMiscFirst : uapi::kAccelFirst)) & 0xFF, bytes);
     const int result = node_->Ioctl(file, request, argument);
     Require(result <= 0 && result >= -kHighestErrno, "an ioctl answers", result);
+    ++(result == 0 ? done_.succeeded : done_.failed);
     if (result != 0) return;
     uint64_t answers[2];
     std::memcpy(answers, argument, sizeof answers);
@@ -246,7 +251,7 @@ class Program {
     const size_t at = size_t{input.Byte()} * sizeof(uint64_t), bytes = input.Byte();
     std::vector<std::byte> values(bytes);
     input.Take(values.data(), bytes);
-    if (memory == nullptr || at >= size) return;
+    if (bytes == 0 || memory == nullptr || at >= size) return;
     std::memcpy(memory + at, values.data(), std::min(bytes, size - at));
   }
 
@@ -292,14 +297,15 @@ class Program {
   std::unique_ptr<DeviceNode> node_;
   std::shared_ptr<DeviceNode::File> compute_, control_;
   std::vector<uint64_t> results_;
+  NodeFuzzed done_;
 };
 
 }  // namespace
 
-void FuzzNode(const uint8_t* data, size_t size) {
+NodeFuzzed FuzzNode(const uint8_t* data, size_t size) {
   static Program program;
   Input input(data, size);
-  program.Run(input);
+  return program.Run(input);
 }
 
 }  // namespace openhpu::simulator

@@ -21,7 +21,7 @@ enum class FuzzCall : uint8_t {
   kAttribute,      // reads and writes an attribute, a byte for which
   kDebugWord,      // a word for the address, eight bytes for the value
   kReopen,
-  kStoreResult,  // a byte for where in the program's buffer (times 8), one for which (kResult)
+  kStoreWord,  // a byte for where in the program's buffer (times 8), a word
   kCount
 };
 enum class FuzzWord : uint8_t {
@@ -44,7 +44,10 @@ enum class FuzzPointer : uint8_t {
   kCommands,  // in the mapped command buffer
   kCount
 };
-void FuzzNode(const uint8_t* data, size_t size);
+struct NodeFuzzed {
+  int succeeded = 0, failed = 0;  // ioctls
+};
+NodeFuzzed FuzzNode(const uint8_t* data, size_t size);
 
 }  // namespace openhpu::simulator
 

@@ -78,10 +78,10 @@ class Engine : public sc_core::sc_module, public FlowOwner {
  protected:
   // What the front command is, for the base class.
   struct Work {
-    Picoseconds launch;                             // before its first byte is asked for
-    Picoseconds arithmetic;                         // it takes at least this from then on
-    uint64_t steps = 0;                             // bytes, k-vectors or bundles, in every mode
-    const Fabric::Plan* plan = nullptr;             // null: no traffic
+    Picoseconds launch;                  // before its first byte is asked for
+    Picoseconds arithmetic;              // it takes at least this from then on
+    uint64_t steps = 0;                  // of host work, about a byte each, in every mode
+    const Fabric::Plan* plan = nullptr;  // null: no traffic
     const std::vector<AccessBox>* boxes = nullptr;  // null: no accesses
     const char* what = "";
   };

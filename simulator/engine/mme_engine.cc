@@ -13,8 +13,9 @@ namespace abi = hal::abi::gaudi;
 namespace mme = hal::abi::gaudi::mme;
 
 constexpr size_t kCachedDescriptors = 16384;
-constexpr uint32_t kAllUnits = 0x7F;  // of mme::UnitBits; all are done at once here
-constexpr uint64_t kLineBytes = 128;  // one k-vector of an operand: 64 bf16 or 32 fp32
+constexpr uint32_t kAllUnits = 0x7F;       // of mme::UnitBits; all are done at once here
+constexpr uint64_t kStepsOfVector = 2048;  // Work::steps: as long as so many bytes take to copy
+constexpr uint64_t kLineBytes = 128;       // one k-vector of an operand: 64 bf16 or 32 fp32
 
 uint64_t HashOf(const abi::MmeDescriptor& descriptor) {
   uint64_t hash = 0xCBF29CE484222325u;
@@ -174,7 +175,7 @@ absl::Status MmeEngine::Prepare(Work& work) {
     work.launch = front_->latency;
     work.arithmetic = front_->arithmetic;
   }
-  work.steps = front_->work.steps * front_->work.common_dim;
+  work.steps = front_->work.steps * front_->work.common_dim * kStepsOfVector;
   work.plan = &front_->plan;
   work.boxes = &front_->boxes;
   work.what = front_->work.fp32_in ? "mme f32" : "mme bf16";

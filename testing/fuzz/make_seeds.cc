@@ -102,6 +102,11 @@ Packets StridedDma(uint64_t from, uint64_t to, std::array<uint32_t, 3> sizes, ui
     set(core::SrcStride(d), stride * d);
     set(core::DstStride(d), stride * d);
   }
+  const uint64_t sob =
+      abi::SyncManagerObjsBase(abi::kEastNorth) + abi::sync_manager::SOB_OBJ::At(kSob);
+  set(core::WR_COMP_ADDR_LO::kOffset, sob);
+  set(core::WR_COMP_ADDR_HI::kOffset, sob >> 32);
+  set(core::WR_COMP_WDATA::kOffset, abi::sync_manager::SobAdd(1));
   set(core::COMMIT::kOffset, commit);
   return packets;
 }
@@ -154,7 +159,7 @@ void QueueSeeds() {
     const uint64_t arm = objects + sm::MON_ARM::At(kMonitor + 1 - i);
     circle.MessageLong(objects + sm::MON_PAY_ADDRL::At(kMonitor + i), static_cast<uint32_t>(arm));
     circle.MessageLong(objects + sm::MON_PAY_ADDRH::At(kMonitor + i), arm >> 32);
-    circle.MessageLong(objects + sm::MON_PAY_DATA::At(kMonitor + i), sm::ArmAtLeast(kSob, 3));
+    circle.MessageLong(objects + sm::MON_PAY_DATA::At(kMonitor + i), sm::ArmAtLeast(kSob, 2));
     circle.Arm(kMonitor + i, sm::ArmAtLeast(kSob, 2));
   }
   Chunks().Add(kDma2, circle.Sob(kSob, 2)).WriteAs("circle");
@@ -181,9 +186,14 @@ void QueueSeeds() {
   shape.b = {16, 1, {}};
   shape.c = {16, 1, {}};
   Packets mme;
-  Bulk(mme, abi::mme::ARCH::kOffset,
-       GemmDescriptor(shape, Geometry::kPair,
-                      {Dram(0).value(), Dram(0x1000).value(), Dram(0x2000).value()}));
+  abi::MmeDescriptor descriptor = GemmDescriptor(
+      shape, Geometry::kPair, {Dram(0).value(), Dram(0x1000).value(), Dram(0x2000).value()});
+  const uint64_t sob = objects + abi::sync_manager::SOB_OBJ::At(kSob);
+  descriptor.sync_object_addr_high = static_cast<uint32_t>(sob >> 32);
+  descriptor.sync_object_addr_low_local = static_cast<uint32_t>(sob);
+  descriptor.sync_object_addr_low_remote = static_cast<uint32_t>(sob);
+  descriptor.sync_object_data = abi::sync_manager::SobAdd(1);
+  Bulk(mme, abi::mme::ARCH::kOffset, descriptor);
   mme.Register(abi::mme::CMD::kOffset, 1);
   Chunks().Add(kMme, mme, FuzzPlace::kBodyInDram).WriteAs("mme");
 }

@@ -60,8 +60,11 @@ class Calls {
     bytes_ += what;
     return *this;
   }
-  Calls& StoreResult(uint8_t eights, uint8_t index) {
-    return Raw({static_cast<uint8_t>(FuzzCall::kStoreResult), eights, index});
+  Calls& StoreWord(uint8_t eights, const std::string& word) {
+    bytes_ += static_cast<char>(FuzzCall::kStoreWord);
+    bytes_ += static_cast<char>(eights);
+    bytes_ += word;
+    return *this;
   }
   Calls& Raw(std::initializer_list<uint8_t> bytes) {
     for (const uint8_t byte : bytes) bytes_ += static_cast<char>(byte);
@@ -80,7 +83,7 @@ class Calls {
     std::string rest;
     Append(rest, &queue, sizeof queue);
     Append(rest, &bytes, sizeof bytes);
-    return StoreResult(eights, result).Store(static_cast<uint8_t>(eights + 1), rest);
+    return StoreWord(eights, Result(result)).Store(static_cast<uint8_t>(eights + 1), rest);
   }
   Calls& Submit(uint32_t chunks, uint32_t flags, const std::string& sequence = Word(0)) {
     return Ioctl(kCs, {Word(0), Pointer(FuzzPointer::kBuffer), sequence, Halves(0, chunks),
@@ -158,10 +161,11 @@ std::vector<NodeSeed> NodeSeeds() {
   add("signals", Calls()
                      .Chunk(0, 0, 1, 0)
                      .Submit(1, kSignal)
-                     .StoreResult(16, 1)
-                     .Store(3, std::string(1, '\0'))
+                     .StoreWord(16, Result(1))
+                     .StoreWord(0, Pointer(FuzzPointer::kBuffer, 16))
+                     .StoreWord(1, Halves(1, 1))
                      .Submit(1, kWait)
-                     .WaitFor(1, 1000));
+                     .WaitFor(3, 1000));
   add("staged", Calls()
                     .Commands(1, CopyPacket(kDram, kDram + 4096, 64))
                     .Chunk(0, 1, 0, 24)
@@ -182,10 +186,10 @@ std::vector<NodeSeed> NodeSeeds() {
                     .MapHost(FuzzPointer::kHighest, 0, 4096)
                     .MapHost(FuzzPointer::kBuffer, 1, ~uint64_t{0}));
   Calls rest;
+  rest.Ioctl(kDebug, {Word(0), Word(0), Word(0), Halves(7, 0), Word(1)});
   for (uint8_t attribute = 0; attribute < 8; ++attribute) {
     rest.Raw({static_cast<uint8_t>(FuzzCall::kAttribute), attribute, attribute});
   }
-  rest.Ioctl(kDebug, {Word(0), Word(0), Word(0), Halves(7, 1)});
   add("rest", rest);
   return seeds;
 }
