@@ -1,12 +1,14 @@
 // Descriptors that no hardware runs, and words that are no descriptor at all.
 #include <cstring>
 #include <random>
+#include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "simulator/functional/gemm_testing.h"
 #include "simulator/functional/mme.h"
 #include "simulator/functional/mme_fuzz.h"
+#include "simulator/functional/mme_match.h"
 #include "simulator/functional/mme_testing.h"
 
 namespace openhpu::simulator {
@@ -139,6 +141,23 @@ TEST(MmeHostileTest, LoopsThatMultiplyTooFarAreRefusedWithTheNumber) {
     d.tensor_s.roi_size[0] = 0x7FFFFFFF;
     d.tensor_l.spatial_size_minus_1 = 0x7FFFFFFE;
   });
+}
+
+// The dense forms read operands as arrays of their type; the loop nest takes any bytes.
+TEST(MmeHostileTest, OperandsThatLieAcrossElementsGoThroughTheLoopNest) {
+  const auto is_dense = [](const MmeDescriptor& d) {
+    return !std::holds_alternative<std::monostate>(MatchMme(*ViewMme(d)));
+  };
+  for (const MmeDescriptor& aligned : {Product(), Convolution()}) {
+    EXPECT_TRUE(is_dense(aligned));
+    for (uint32_t MmeDescriptor::*base :
+         {&MmeDescriptor::base_addr_low_s, &MmeDescriptor::base_addr_low_l,
+          &MmeDescriptor::base_addr_low_o}) {
+      MmeDescriptor d = aligned;
+      d.*base += 1;
+      EXPECT_FALSE(is_dense(d));
+    }
+  }
 }
 
 TEST(MmeHostileTest, AnUnmappedAddressIsNamed) {

@@ -109,6 +109,10 @@ bool Plain(const MmeView& v) {
   if (std::max(v.s.Vectors(), v.l.Vectors()) > kMostVectors) return false;
   for (const MmeOperand* operand : {&v.s, &v.l, &v.o}) {
     if (operand->lower || operand->repeat != 1 || !DimsAreOwn(*operand)) return false;
+    // They read arrays of the type.
+    if (operand->address.value() % static_cast<uint64_t>(operand->ElementBytes()) != 0) {
+      return false;
+    }
     for (const MmeOperand::Agu& agu : operand->agu) {
       if (agu.partial_mask != 0) return false;
       if (std::any_of(agu.start.begin(), agu.start.end(), [](int64_t x) { return x != 0; }))
