@@ -495,5 +495,27 @@ TEST_F(NodeTest, TooManyInFlightIsTryAgain) {
   EXPECT_EQ(counters.ctx_max_cs_in_flight_drop_cnt, 1u);
 }
 
+// Simulated time has 64 bits of picoseconds, 213 days.
+TEST_F(NodeTest, AProgramThatWaitsForLongerThanThereIsTimeEndsToo) {
+  NodeFile file(node_.get(), folder_);
+  uint32_t bytes = 0;
+  const uint64_t handle = file.Commands(&bytes, Fence());
+  uint64_t last = 0;
+  for (int i = 0; i < 8; ++i) {
+    uint64_t sequence = 0;
+    ASSERT_EQ(
+        file.Submit({NodeFile::Chunk(0, handle, bytes)}, &sequence,
+                    HL_CS_FLAGS_CUSTOM_TIMEOUT | HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT, 0xFFFFFFFF),
+        0)
+        << i;
+    hl_wait_cs_out out;
+    EXPECT_EQ(file.Wait(sequence, ~uint64_t{0}, &out), -ETIMEDOUT) << i;
+    hl_info_time_sync time{};
+    ASSERT_EQ(file.Info(HL_INFO_TIME_SYNC, &time), 0);
+    EXPECT_GE(time.device_time, last) << "time went back";
+    last = time.device_time;
+  }
+}
+
 }  // namespace
 }  // namespace openhpu::simulator
