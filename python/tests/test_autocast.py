@@ -36,6 +36,7 @@ def test_pytorchs_own_state_is_untouched():
 
 @pytest.mark.parametrize("name", ["addmm", "bmm", "linear", "matmul", "mean", "mul", "mv", "softmax", "log_softmax", "layer_norm", "leaky_relu", "conv2d"])
 def test_the_lower_list_gives_bfloat16(name):
+    torch.manual_seed(0)
     x = torch.randn(2, 4, 4)
     calls = {
         "addmm": lambda d: torch.addmm(d(x[0]), d(x[0]), d(x[1])),
@@ -53,9 +54,10 @@ def test_the_lower_list_gives_bfloat16(name):
     }
     with torch.autocast("hpu"):
         got = calls[name](lambda t: t.to("hpu"))
-    want = calls[name](lambda t: t.bfloat16())
+    # Of the same bfloat16 inputs, exactly: the CPU's own bfloat16 is off by more where rows hardly vary.
+    want = calls[name](lambda t: t.bfloat16().double())
     assert got.dtype == torch.bfloat16
-    assert torch.allclose(got.cpu().float(), want.float(), rtol=0.05, atol=0.05)
+    assert torch.allclose(got.cpu().double(), want, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("function", [torch.exp, torch.rsqrt, torch.reciprocal, torch.log, lambda t: t.pow(2), lambda t: t / 2])
