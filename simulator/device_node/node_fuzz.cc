@@ -21,6 +21,7 @@
 
 #include "simulator/device_node/node.h"
 #include "simulator/device_node/uapi.h"
+#include "simulator/device_node/user_memory.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -158,7 +159,10 @@ class Program {
     node_->Release(std::exchange(compute_, nullptr));
     node_->Release(std::exchange(control_, nullptr));
     // The device may have been given them, too: a program keeps what it has mapped for a device.
-    for (const auto& [memory, bytes] : all_commands_) munmap(memory, bytes);
+    for (const auto& [memory, bytes] : all_commands_) {
+      munmap(memory, bytes);
+      ForgetUserMemory(reinterpret_cast<uint64_t>(memory), bytes);
+    }
     all_commands_.clear();
     commands_ = nullptr;
     commands_bytes_ = 0;
@@ -216,6 +220,34 @@ class Program {
     return input.Byte();
   }
 
+  // The process has memory of its own, and of a sanitizer, which a program of the node's would not
+  // point at: such a pointer becomes one to nowhere.
+  uint64_t Tamed(uint64_t word) const {
+    constexpr uint64_t kFirst = uint64_t{1} << 31, kCanonical = uint64_t{1} << 47;
+    const auto in = [word](const std::byte* memory, size_t bytes) {
+      return word - reinterpret_cast<uint64_t>(memory) < bytes;
+    };
+    if (word < kFirst || word >= kCanonical) return word;
+    if (in(buffer_ - kPage, (kBufferPages + 4) * kPage)) return word;
+    for (const auto& [memory, bytes] : all_commands_) {
+      if (in(memory, bytes)) return word;
+    }
+    return word | kCanonical;
+  }
+
+  // Where the ioctls' arguments have pointers, and the first chunk of a submission that waits.
+  void TamePointers(uint32_t command, std::array<uint64_t, kWords>& words) {
+    words[0] = Tamed(words[0]);
+    if (static_cast<uapi::Command>(command) != uapi::Command::kCs) return;
+    words[1] = Tamed(words[1]);
+    const uint64_t offset = words[1] - reinterpret_cast<uint64_t>(buffer_);
+    if ((words[4] >> 32 & HL_CS_FLAGS_WAIT) == 0 || offset > kBufferBytes - sizeof offset) return;
+    uint64_t signals;
+    std::memcpy(&signals, buffer_ + offset, sizeof signals);
+    signals = Tamed(signals);
+    std::memcpy(buffer_ + offset, &signals, sizeof signals);
+  }
+
   void Ioctl(DeviceNode::File& file, NodeApi api, Input& input) {
     constexpr size_t kSizes[] = {sizeof(hl_info_args), sizeof(hl_cb_args),
                                  sizeof(hl_cs_args),   sizeof(hl_wait_cs_args),
@@ -230,6 +262,7 @@ class Program {
     // Where what is beyond faults.
     std::array<uint64_t, kWords> words;
     for (uint64_t& word : words) word = Word(input);
+    TamePointers(command, words);
     std::byte* const argument = buffer_ + kBufferBytes - kArgumentBytes;
     std::memcpy(argument, words.data(), sizeof words);
     const unsigned long request =

@@ -142,6 +142,10 @@ absl::StatusOr<Traffic> MmeEngine::OperandTraffic(const Prepared& prepared) cons
 absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared) {
   prepared.descriptor = descriptor;
   ASSIGN_OR_RETURN(prepared.work, AnalyseMme(descriptor));
+  // The footprint may be found by a walk as long as the work.
+  if (prepared.work.steps * prepared.work.common_dim * kStepsOfVector > environment().most_steps) {
+    return absl::ResourceExhaustedError("a descriptor of more work than this machine was made for");
+  }
   ASSIGN_OR_RETURN(prepared.boxes, MmeFootprint(descriptor));
   RETURN_IF_ERROR(CheckBoxes(environment(), prepared.boxes));
   ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic(prepared));
@@ -175,7 +179,6 @@ absl::Status MmeEngine::Prepare(Work& work) {
     work.launch = front_->latency;
     work.arithmetic = front_->arithmetic;
   }
-  work.steps = front_->work.steps * front_->work.common_dim * kStepsOfVector;
   work.plan = &front_->plan;
   work.boxes = &front_->boxes;
   work.what = front_->work.fp32_in ? "mme f32" : "mme bf16";
