@@ -3,6 +3,8 @@
 #define PYTHON_NATIVE_WITHOUT_GIL_H_
 
 #include <Python.h>
+#include <cxxabi.h>
+#include <unistd.h>
 
 namespace openhpu::python {
 
@@ -14,8 +16,17 @@ class WithoutGil {
   WithoutGil() {
     if (Py_IsInitialized() && PyGILState_Check()) state_ = PyEval_SaveThread();
   }
+
+  // An interpreter that is being finalised ends a thread that asks for it back, by unwinding its
+  // stack (pthread_exit), and destructors on the way would turn that into std::terminate: a thread
+  // that the process no longer waits for stands still here instead, as it does from Python 3.14 on.
   ~WithoutGil() {
-    if (state_ != nullptr) PyEval_RestoreThread(state_);
+    if (state_ == nullptr) return;
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (abi::__forced_unwind&) {
+      for (;;) pause();
+    }
   }
   WithoutGil(const WithoutGil&) = delete;
   WithoutGil& operator=(const WithoutGil&) = delete;

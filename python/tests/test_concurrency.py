@@ -1,5 +1,8 @@
 """Streams are real concurrency on the device: simulated time tells."""
 
+import subprocess
+import sys
+
 import torch
 
 import habana_frameworks.torch as ht
@@ -102,3 +105,24 @@ def test_what_shares_tensors_across_streams_needs_no_events():
         with ht.hpu.stream(side):
             w = z * 2
         assert torch.allclose(w.cpu(), 2 * ((a @ b).relu() + a), atol=1e-4)
+
+
+# Threads that are mostly away from the interpreter, and want it back while it is being finalised.
+ABANDONED = """
+import threading
+from habana_frameworks.torch import _native
+
+def ask():
+    while True:
+        _native.probe()
+
+_native.probe()
+for _ in range(4):
+    threading.Thread(target=ask, daemon=True).start()
+"""
+
+
+def test_threads_in_the_device_at_exit_do_not_end_the_process_badly():
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
