@@ -21,10 +21,6 @@ using Door = SimulationContext::Door;
 constexpr uint64_t kAlignment = 128;
 constexpr uint64_t kLargeAlignment = 8192;  // of what may hold a kernel's image
 
-absl::Status Annotate(const absl::Status& status, const std::string& where) {
-  return absl::Status(status.code(), absl::StrCat(where, ": ", std::string(status.message())));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Simulator>> Simulator::Open(std::string_view text) {
@@ -133,21 +129,30 @@ absl::Status Card::DestroyCommandMemory(uint64_t handle) {
   return absl::OkStatus();
 }
 
-absl::Status Card::PlanChunk(const hal::Chunk& chunk, Planned& planned) {
+absl::Status Card::CheckChunks(size_t count) {
+  if (count > 0 && count <= hal::kMaxChunks) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(count, " chunks: a submission has 1 to ", hal::kMaxChunks));
+}
+
+absl::Status Card::InChunk(const absl::Status& status, size_t index) {
+  return absl::Status(status.code(),
+                      absl::StrCat("chunk ", index, ": ", std::string(status.message())));
+}
+
+absl::Status Card::PlanQueue(const hal::Chunk& chunk, Planned& planned) {
   planned = Planned();
   ASSIGN_OR_RETURN(planned.stream, machine_->FindStream(chunk.queue.value()));
   if (chunk.bytes == 0 || chunk.bytes % 8 != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(chunk.bytes, " bytes of commands: must be a multiple of 8, and some"));
   }
-  if (!planned.stream.queue->config().external) {
-    absl::Status reachable =
-        ResolveForUser(machine_->environment(), DeviceAddress(chunk.commands), chunk.bytes)
-            .status();
-    // The kernel driver says EFAULT, whatever is wrong with the address.
-    if (!reachable.ok()) return absl::OutOfRangeError(std::string(reachable.message()));
-    return absl::OkStatus();
-  }
+  planned.queue = chunk.queue;
+  planned.bytes = chunk.bytes;
+  return absl::OkStatus();
+}
+
+absl::Status Card::PlanMemory(const hal::Chunk& chunk, Planned& planned) {
   const auto memory = command_memories_.find(chunk.commands);
   if (memory == command_memories_.end()) {
     return absl::InvalidArgumentError(
@@ -159,6 +164,20 @@ absl::Status Card::PlanChunk(const hal::Chunk& chunk, Planned& planned) {
         absl::StrCat(chunk.bytes, " bytes of commands, the command memory has ", bytes.size()));
   }
   planned.memory = bytes.subspan(0, chunk.bytes);
+  return absl::OkStatus();
+}
+
+absl::Status Card::PlanChunk(const hal::Chunk& chunk, Planned& planned) {
+  RETURN_IF_ERROR(PlanQueue(chunk, planned));
+  if (!planned.stream.queue->config().external) {
+    planned.address = DeviceAddress(chunk.commands);
+    absl::Status reachable =
+        ResolveForUser(machine_->environment(), planned.address, chunk.bytes).status();
+    // The kernel driver says EFAULT, whatever is wrong with the address.
+    if (!reachable.ok()) return absl::OutOfRangeError(std::string(reachable.message()));
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(PlanMemory(chunk, planned));
   // On Gaudi2 protection is the hardware's: the kernel driver looks at no packet.
   if (!checks_packets_) return absl::OkStatus();
   ASSIGN_OR_RETURN(const hal::gaudi::CommandCheck check,
@@ -167,15 +186,15 @@ absl::Status Card::PlanChunk(const hal::Chunk& chunk, Planned& planned) {
   return absl::OkStatus();
 }
 
-absl::Status Card::CheckRoom(absl::Span<const hal::Chunk> chunks) {
-  for (const hal::Chunk& chunk : chunks) ++wanted_[chunk.queue.value()];
+absl::Status Card::CheckRoom() {
+  for (const Planned& planned : planned_) ++wanted_[planned.queue.value()];
   absl::Status room;
-  for (size_t i = 0; i < chunks.size(); ++i) {
-    uint32_t& wanted = wanted_[chunks[i].queue.value()];
-    const Machine::Stream& stream = planned_[i].stream;
+  for (const Planned& planned : planned_) {
+    uint32_t& wanted = wanted_[planned.queue.value()];
+    const Machine::Stream& stream = planned.stream;
     if (room.ok() && stream.queue->Free(stream.index) < wanted) {
       room = absl::ResourceExhaustedError(absl::StrCat(
-          "queue ", chunks[i].queue.value(), " (", stream.queue->config().name, " stream ",
+          "queue ", planned.queue.value(), " (", stream.queue->config().name, " stream ",
           stream.index, ") is full: ", stream.queue->config().entries, " entries"));
     }
     wanted = 0;
@@ -192,36 +211,33 @@ absl::StatusOr<Sequence> Card::Submit(absl::Span<const hal::Chunk> chunks) {
   Call call(*this, "Submit",
             timing().submit + Picoseconds(timing().submit_chunk.value() * chunks.size()));
   RETURN_IF_ERROR(NeedsReset());
-  if (chunks.empty() || chunks.size() > hal::kMaxChunks) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(chunks.size(), " chunks: a submission has 1 to ", hal::kMaxChunks));
-  }
+  RETURN_IF_ERROR(CheckChunks(chunks.size()));
   planned_.resize(chunks.size());
   for (size_t i = 0; i < chunks.size(); ++i) {
-    absl::Status status = PlanChunk(chunks[i], planned_[i]);
-    if (!status.ok()) return Annotate(status, absl::StrCat("chunk ", i));
+    const absl::Status status = PlanChunk(chunks[i], planned_[i]);
+    if (!status.ok()) return InChunk(status, i);
   }
-  return SubmitPlanned(chunks, call);
+  return SubmitPlanned(call);
 }
 
-absl::StatusOr<Sequence> Card::SubmitPlanned(absl::Span<const hal::Chunk> chunks, Call& call) {
-  if (!CheckRoom(chunks).ok()) {
+absl::StatusOr<Sequence> Card::SubmitPlanned(Call& call) {
+  if (!CheckRoom().ok()) {
     // Time has passed since the machine last ran.
     CatchUp();
     RETURN_IF_ERROR(NeedsReset());
-    const absl::Status room = CheckRoom(chunks);
+    const absl::Status room = CheckRoom();
     if (!room.ok() && !kernel_waits_ && LooksInVain()) DeclareDeadlock({});
     RETURN_IF_ERROR(NeedsReset());
     RETURN_IF_ERROR(room);
   }
   const Sequence sequence = submissions_.next();
-  call.set_detail(sequence, chunks.size());
+  call.set_detail(sequence, planned_.size());
   call.End();
-  Enqueue(chunks, sequence);
+  Enqueue(sequence);
   return sequence;
 }
 
-void Card::Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence) {
+void Card::Enqueue(Sequence sequence) {
   Environment& environment = machine_->environment();
   const Picoseconds arrival = host_ + timing().doorbell;
   constexpr uint64_t kPruneEvery = 16;
@@ -229,27 +245,27 @@ void Card::Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence) {
     machine_->PruneHazards();
   }
   const SharedClock clock = environment.Release(Machine::kHostAgent);
-  uint32_t external_jobs = 0;
-  for (size_t i = 0; i < chunks.size(); ++i) {
-    const Planned& planned = planned_[i];
+  uint32_t completing = 0;
+  for (const Planned& planned : planned_) {
     Job job;
     job.submission = sequence.value();
     job.arrival = arrival;
-    job.bytes = chunks[i].bytes;
+    job.bytes = planned.bytes;
     job.clock = clock;
     if (!planned.memory.empty()) {
       job.external = true;
       job.uses_engine = planned.uses_engine;
       job.kernel = planned.kernel;
       job.copy.assign(planned.memory.begin(), planned.memory.end());
-      ++external_jobs;
     } else {
-      job.address = DeviceAddress(chunks[i].commands);
+      job.address = planned.address;
+      job.reports = planned.reports;
     }
+    completing += job.completes() ? 1 : 0;
     planned.stream.queue->cp(planned.stream.index).Enqueue(std::move(job));
   }
   if (!kernel_waits_) submissions_.Trim(host_);
-  submissions_.Add(external_jobs, arrival);
+  submissions_.Add(completing, arrival);
   ++submission_count_;
   idle_looks_ = 0;
 }

@@ -50,9 +50,23 @@ class Card final : public Simulator, private CompletionListener {
   // A submission of the kernel's own: commands for an external queue that are not checked, and may
   // use the kernel's sync objects.
   absl::StatusOr<Sequence> SubmitOwn(QueueId queue, absl::Span<const std::byte> commands);
+  // A submission of a chip on which every queue says when it is done: it is complete when all its
+  // jobs are. Commands stand in a command memory, or anywhere; where nothing is, they fault when
+  // they are fetched.
+  struct ReportingJob {
+    hal::Chunk chunk;
+    bool has_handle = false;  // chunk.commands is a command memory's
+  };
+  absl::StatusOr<Sequence> SubmitReporting(absl::Span<const ReportingJob> jobs);
   // MapHost at this very address: AlreadyExists when something is there, OutOfRange outside of what
   // mappings may use.
   absl::Status MapHostAt(DeviceAddress address, void* host, uint64_t bytes);
+  // MapHost, among the addresses of huge pages (of a chip that has them).
+  absl::StatusOr<DeviceAddress> MapHugeHost(void* host, uint64_t bytes);
+  // DRAM by virtual address, as MachineMemory has it; a mapping costs what one of host memory does.
+  void HideDram();
+  absl::Status MapDram(DeviceAddress address, uint64_t offset, uint64_t bytes);
+  absl::Status UnmapDram(DeviceAddress address);
   // A call of the host that waits: runs the machine until enough submissions are complete, host
   // time is `until`, or nothing is left to happen (a fault stops the machine too). `first` adds its
   // cost.
@@ -87,8 +101,12 @@ class Card final : public Simulator, private CompletionListener {
   // A call of the host: charges its cost when it ends, and shows it in the trace.
   class Call;
   struct Planned {
+    QueueId queue;
     Machine::Stream stream;
-    absl::Span<const std::byte> memory;  // of an external queue
+    DeviceAddress address;  // of commands that lie in the device's memory
+    uint32_t bytes = 0;
+    absl::Span<const std::byte> memory;  // of commands in a command memory
+    bool reports = false;                // lies in the device's memory, and completes to the host
     bool uses_engine = false, kernel = false;
   };
 
@@ -96,11 +114,17 @@ class Card final : public Simulator, private CompletionListener {
 
   void JobCompleted(uint64_t submission, const SharedClock& clock) override;
 
+  static absl::Status CheckChunks(size_t count);
+  // Says which chunk it is about.
+  static absl::Status InChunk(const absl::Status& status, size_t index);
+  absl::Status PlanQueue(const hal::Chunk& chunk, Planned& planned);
+  absl::Status PlanMemory(const hal::Chunk& chunk, Planned& planned);
   absl::Status PlanChunk(const hal::Chunk& chunk, Planned& planned);
-  absl::Status CheckRoom(absl::Span<const hal::Chunk> chunks);
-  // Queues what planned_ holds, if there is room.
-  absl::StatusOr<Sequence> SubmitPlanned(absl::Span<const hal::Chunk> chunks, Call& call);
-  void Enqueue(absl::Span<const hal::Chunk> chunks, Sequence sequence);
+  // Room for what planned_ holds.
+  absl::Status CheckRoom();
+  // Queues it, if there is room.
+  absl::StatusOr<Sequence> SubmitPlanned(Call& call);
+  void Enqueue(Sequence sequence);
 
   // Moves the machine to the host's time.
   void CatchUp();

@@ -33,12 +33,52 @@ absl::StatusOr<Sequence> Card::SubmitOwn(QueueId queue, absl::Span<const std::by
   planned_.resize(1);
   planned_[0] = Planned();
   ASSIGN_OR_RETURN(planned_[0].stream, machine_->FindStream(queue.value()));
+  planned_[0].queue = queue;
+  planned_[0].bytes = static_cast<uint32_t>(commands.size());
   planned_[0].memory = commands;
   planned_[0].kernel = true;
-  hal::Chunk chunk;
-  chunk.queue = queue;
-  chunk.bytes = static_cast<uint32_t>(commands.size());
-  return SubmitPlanned({&chunk, 1}, call);
+  return SubmitPlanned(call);
+}
+
+absl::StatusOr<Sequence> Card::SubmitReporting(absl::Span<const ReportingJob> jobs) {
+  const Door door(context());
+  Call call(*this, "Submit",
+            timing().submit + Picoseconds(timing().submit_chunk.value() * jobs.size()));
+  RETURN_IF_ERROR(NeedsReset());
+  RETURN_IF_ERROR(CheckChunks(jobs.size()));
+  planned_.resize(jobs.size());
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    Planned& planned = planned_[i];
+    absl::Status status = PlanQueue(jobs[i].chunk, planned);
+    if (status.ok() && jobs[i].has_handle) status = PlanMemory(jobs[i].chunk, planned);
+    if (!status.ok()) return InChunk(status, i);
+    planned.address = DeviceAddress(jobs[i].has_handle ? 0 : jobs[i].chunk.commands);
+    planned.reports = !jobs[i].has_handle;
+  }
+  return SubmitPlanned(call);
+}
+
+absl::StatusOr<DeviceAddress> Card::MapHugeHost(void* host, uint64_t bytes) {
+  const Door door(context());
+  const Call call(*this, "MapHost", timing().memory_ioctl);
+  return machine_->environment().memory->MapHost(host, bytes, true);
+}
+
+void Card::HideDram() {
+  const Door door(context());
+  machine_->environment().memory->HideDram();
+}
+
+absl::Status Card::MapDram(DeviceAddress address, uint64_t offset, uint64_t bytes) {
+  const Door door(context());
+  const Call call(*this, "MapDram", timing().memory_ioctl);
+  return machine_->environment().memory->MapDram(address, offset, bytes);
+}
+
+absl::Status Card::UnmapDram(DeviceAddress address) {
+  const Door door(context());
+  const Call call(*this, "UnmapDram", timing().memory_ioctl);
+  return machine_->environment().memory->UnmapDram(address);
 }
 
 absl::Status Card::MapHostAt(DeviceAddress address, void* host, uint64_t bytes) {

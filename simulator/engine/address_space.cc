@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kVersionPage = 64 * 1024;  // of PageVersion()
 constexpr uint64_t kHostPage = 4096;          // of host mappings
+constexpr int kMappingShift = 40;             // of versions: more than any machine writes
 
 absl::StatusOr<void*> ReserveSparse(uint64_t bytes, const char* what) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
@@ -67,6 +68,7 @@ absl::StatusOr<std::unique_ptr<MachineMemory>> MachineMemory::Create(const hal::
   std::unique_ptr<MachineMemory> memory(new MachineMemory(chip));
   RETURN_IF_ERROR(memory->dram_.Reserve("DRAM"));
   RETURN_IF_ERROR(memory->sram_.Reserve("SRAM"));
+  memory->view_ = {memory->dram_.base, memory->dram_.bytes, memory->dram_.host};
   return memory;
 }
 
@@ -74,13 +76,21 @@ MachineMemory::MachineMemory(const hal::Chip& chip) {
   const hal::AddressMap& map = chip.address_map();
   // Where users see it: by virtual address on a chip that maps it, behind the kernel's start.
   const hal::AddressRange user = hal::UserDram(chip);
-  dram_.base = user.begin + user.bytes - map.dram_bytes().value();
+  dram_user_offset_ = map.dram_bytes().value() - user.bytes;
+  dram_.base = user.begin - dram_user_offset_;
   dram_.bytes = map.dram_bytes().value();
+  dram_mappings_ = DramMappings(map.dram_va_start().value(), map.dram_va_end().value());
   sram_.base = map.sram_base().value();
   sram_.bytes = map.sram_bytes().value();
-  host_begin_ = (map.host_va_start().value() + kHostPage - 1) / kHostPage * kHostPage;
-  host_end_ = map.host_va_end().value() / kHostPage * kHostPage;
-  next_host_ = host_begin_;
+  const auto window = [](uint64_t begin, uint64_t end, uint64_t page) {
+    const uint64_t first = (begin + page - 1) / page * page;
+    return HostWindow{first, end / page * page, page, first};
+  };
+  pages_ = window(map.host_va_start().value(), map.host_va_end().value(), kHostPage);
+  if (map.has_host_huge_va_start()) {
+    huge_pages_ = window(map.host_huge_va_start().value(), map.host_huge_va_end().value(),
+                         map.host_huge_page_bytes().value());
+  }
 }
 
 MachineMemory::~MachineMemory() {
@@ -89,6 +99,12 @@ MachineMemory::~MachineMemory() {
 }
 
 absl::StatusOr<std::byte*> MachineMemory::ResolveElsewhere(DeviceAddress address, uint64_t bytes) {
+  if (const DramMappings::Mapping* mapping = dram_mappings_.Find(address.value())) {
+    view_ = {mapping->address, mapping->bytes, dram_.host + mapping->offset};
+    const uint64_t inside = address.value() - view_.base;
+    if (bytes <= view_.bytes - inside) return view_.host + inside;
+    return Unmapped(address, bytes);
+  }
   const uint64_t offset = address.value() - sram_.base;
   if (offset < sram_.bytes && bytes <= sram_.bytes - offset) return sram_.host + offset;
   if (const auto it = FindMapping(address.value()); it != mappings_.end()) {
@@ -107,53 +123,93 @@ std::map<uint64_t, MachineMemory::Mapping>::const_iterator MachineMemory::FindMa
 }
 
 uint64_t MachineMemory::PageVersion(DeviceAddress address) const {
-  for (const Block* block : {&dram_, &sram_}) {
-    const uint64_t offset = address.value() - block->base;
-    if (offset < block->bytes) return block->versions[offset / kVersionPage] + 1;
+  const uint64_t at = address.value();
+  if (dram_is_mapped_) {
+    const DramMappings::Mapping* const mapping = dram_mappings_.Find(at);
+    if (mapping != nullptr) {
+      // Another mapping at this address has shown another page.
+      return (dram_.versions[(mapping->offset + (at - mapping->address)) / kVersionPage] + 1) ^
+             (mapping->number << kMappingShift);
+    }
+  } else if (at - dram_.base < dram_.bytes) {
+    return dram_.versions[(at - dram_.base) / kVersionPage] + 1;
   }
-  return 0;
+  return at - sram_.base < sram_.bytes ? sram_.versions[(at - sram_.base) / kVersionPage] + 1 : 0;
 }
 
 void MachineMemory::Touch(DeviceAddress address, uint64_t bytes) {
   const uint64_t version = ++last_version_;
-  if (!dram_.Touch(address.value(), bytes, version)) sram_.Touch(address.value(), bytes, version);
+  uint64_t at = address.value();
+  if (dram_is_mapped_) {
+    const DramMappings::Mapping* const mapping = dram_mappings_.Find(at);
+    // From here on as if all of DRAM lay at dram_.base.
+    if (mapping != nullptr) at = dram_.base + mapping->offset + (at - mapping->address);
+    if (mapping == nullptr) return static_cast<void>(sram_.Touch(at, bytes, version));
+  }
+  if (!dram_.Touch(at, bytes, version)) sram_.Touch(at, bytes, version);
 }
 
 absl::StatusOr<Region> MachineMemory::RegionOf(DeviceAddress address) const {
-  if (address.value() - dram_.base < dram_.bytes) return Region::kDram;
-  if (address.value() - sram_.base < sram_.bytes) return Region::kSram;
-  if (FindMapping(address.value()) != mappings_.end()) return Region::kHost;
+  const uint64_t at = address.value();
+  if (dram_is_mapped_ ? dram_mappings_.Find(at) != nullptr : at - dram_.base < dram_.bytes) {
+    return Region::kDram;
+  }
+  if (at - sram_.base < sram_.bytes) return Region::kSram;
+  if (FindMapping(at) != mappings_.end()) return Region::kHost;
   return Unmapped(address, 1);
 }
 
-absl::StatusOr<DeviceAddress> MachineMemory::MapHost(void* host, uint64_t bytes) {
+void MachineMemory::HideDram() {
+  dram_is_mapped_ = true;
+  view_ = View();
+}
+
+absl::Status MachineMemory::MapDram(DeviceAddress address, uint64_t offset, uint64_t bytes) {
+  const uint64_t all = dram_.bytes - dram_user_offset_;
+  if (!dram_is_mapped_ || bytes == 0 || offset > all || bytes > all - offset) {
+    return absl::OutOfRangeError(
+        absl::StrFormat("%d bytes of DRAM from byte 0x%x on: it has %d", bytes, offset, all));
+  }
+  return dram_mappings_.Map(address.value(), dram_user_offset_ + offset, bytes);
+}
+
+absl::Status MachineMemory::UnmapDram(DeviceAddress address) {
+  view_ = View();
+  return dram_mappings_.Unmap(address.value());
+}
+
+absl::StatusOr<DeviceAddress> MachineMemory::MapHost(void* host, uint64_t bytes, bool huge) {
   if (host == nullptr || bytes == 0) {
     return absl::InvalidArgumentError("a host mapping needs a pointer and at least one byte");
   }
+  HostWindow& window = huge ? huge_pages_ : pages_;
   const auto full = [&] {
     return absl::ResourceExhaustedError(absl::StrFormat(
         "no device addresses left between 0x%x and 0x%x to map %d bytes of host memory",
-        host_begin_, host_end_, bytes));
+        window.begin, window.end, bytes));
   };
-  if (bytes > host_end_ - host_begin_) return full();
+  if (bytes > window.end - window.begin) return full();
   // One page more than the bytes fill, so that the next address does not depend on this pointer's
   // low bits, and one that stays unmapped, so that running over the end is found.
-  const uint64_t span = (bytes / kHostPage + 3) * kHostPage;
+  const uint64_t page = window.page;
+  const auto span = [page](uint64_t count) { return (count / page + 3) * page; };
   const auto fits = [&](uint64_t begin, uint64_t end) {
-    return begin < end && span <= end - begin;
+    return begin < end && span(bytes) <= end - begin;
   };
-  uint64_t begin = next_host_;
-  if (!fits(begin, host_end_)) {
+  uint64_t begin = window.next;
+  if (!fits(begin, window.end)) {
     // The addresses have been through once: the first gap between mappings.
-    begin = host_begin_;
-    for (const auto& [at, mapping] : mappings_) {
-      if (fits(begin, at / kHostPage * kHostPage)) break;
-      begin = at / kHostPage * kHostPage + (mapping.bytes / kHostPage + 3) * kHostPage;
+    begin = window.begin;
+    for (auto it = mappings_.lower_bound(begin); it != mappings_.end() && it->first < window.end;
+         ++it) {
+      const uint64_t at = it->first / page * page;
+      if (fits(begin, at)) break;
+      begin = at + span(it->second.bytes);
     }
-    if (!fits(begin, host_end_)) return full();
+    if (!fits(begin, window.end)) return full();
   }
-  next_host_ = begin + span;
-  const uint64_t address = begin + reinterpret_cast<uintptr_t>(host) % kHostPage;
+  window.next = begin + span(bytes);
+  const uint64_t address = begin + reinterpret_cast<uintptr_t>(host) % page;
   mappings_[address] = {static_cast<std::byte*>(host), bytes};
   return DeviceAddress(address);
 }
@@ -163,10 +219,11 @@ absl::Status MachineMemory::MapHostAt(DeviceAddress address, void* host, uint64_
   if (host == nullptr || bytes == 0) {
     return absl::InvalidArgumentError("a host mapping needs a pointer and at least one byte");
   }
-  if (at < host_begin_ || at >= host_end_ || bytes > host_end_ - at) {
+  HostWindow& window = at >= huge_pages_.begin && at < huge_pages_.end ? huge_pages_ : pages_;
+  if (at < window.begin || at >= window.end || bytes > window.end - at) {
     return absl::OutOfRangeError(
         absl::StrFormat("0x%x is outside of 0x%x to 0x%x, where host memory is mapped", at,
-                        host_begin_, host_end_));
+                        window.begin, window.end));
   }
   auto next = mappings_.lower_bound(at);
   const bool overlaps =
@@ -175,8 +232,8 @@ absl::Status MachineMemory::MapHostAt(DeviceAddress address, void* host, uint64_
     return absl::AlreadyExistsError(absl::StrFormat("host memory is mapped at 0x%x already", at));
   }
   mappings_[at] = {static_cast<std::byte*>(host), bytes};
-  next_host_ =
-      std::max(next_host_, at / kHostPage * kHostPage + (bytes / kHostPage + 3) * kHostPage);
+  window.next = std::max(window.next,
+                         at / window.page * window.page + (bytes / window.page + 3) * window.page);
   return absl::OkStatus();
 }
 
