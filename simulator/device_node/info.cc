@@ -7,9 +7,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
-#include "absl/strings/numbers.h"
-#include "hal/abi/gaudi/blocks.h"
+#include "hal/chip.h"
 #include "simulator/device_node/node_impl.h"
 #include "simulator/device_node/user_memory.h"
 
@@ -17,8 +17,7 @@ namespace openhpu::simulator {
 namespace {
 
 constexpr uint64_t kPicosecondsPerNanosecond = 1000;
-constexpr uint32_t kHardwareEvents = 656;                  // GAUDI_EVENT_SIZE, recollected
-constexpr uint32_t kPageOrders = (1u << 12) | (1u << 21);  // of host mappings
+constexpr uint32_t kMostHardwareEvents = 2048;  // of any chip here
 constexpr uint64_t kMilliwatts = 1000;
 constexpr uint64_t kIdleWatts = 60, kBusyWatts = 200;  // the driver's cap of the PCI card is 200 W
 
@@ -61,17 +60,6 @@ bool IsAlwaysAnswered(uint32_t op) {
 
 }  // namespace
 
-uint32_t EngineId(std::string_view name) {
-  uint32_t index = 0;
-  if (name.size() < 4 || !absl::SimpleAtoi(std::string(name.substr(3)), &index)) return 0;
-  if (name.substr(0, 3) == "DMA") return GAUDI_ENGINE_ID_DMA_0 + index;
-  if (name.substr(0, 3) == "MME") {
-    return GAUDI_ENGINE_ID_MME_0 +
-           static_cast<uint32_t>(hal::abi::gaudi::MmeMaster(static_cast<int>(index)));
-  }
-  return GAUDI_ENGINE_ID_TPC_0 + index;
-}
-
 int Node::InfoIoctl(File& file, hl_info_args& args) {
   const Lock lock(mutex_);
   Called();
@@ -98,9 +86,14 @@ int Node::HwIpInfo(const File& file, const hl_info_args& args) {
   ip.sram_base_address = map.sram_base().value() + map.sram_reserved_bytes().value();
   ip.sram_size =
       static_cast<uint32_t>(map.sram_bytes().value() - map.sram_reserved_bytes().value());
-  ip.dram_base_address = map.dram_user_base().value();
-  ip.dram_size = map.dram_base().value() + map.dram_bytes().value() - map.dram_user_base().value();
-  ip.num_of_events = kHardwareEvents;
+  const hal::AddressRange dram = hal::UserDram(chip());
+  ip.dram_base_address = dram.begin;
+  ip.dram_size = dram.bytes;
+  ip.dram_page_size = ip.device_mem_alloc_default_page_size = map.dram_page_bytes().value();
+  ip.num_of_events = kernel_.hardware_events;
+  ip.first_available_interrupt_id = kernel_.first_interrupt;
+  ip.mme_master_slave_mode = kernel_.mme_master_slave;
+  ip.edma_enabled_mask = static_cast<uint32_t>((1u << chip().dma().edma_count().value()) - 1);
   ip.device_id = pci_device_id();
   ip.dram_enabled = 1;
   const auto tpcs = static_cast<uint32_t>((uint64_t{1} << chip().tpc().count().value()) - 1);
@@ -108,9 +101,14 @@ int Node::HwIpInfo(const File& file, const hl_info_args& args) {
   ip.tpc_enabled_mask_ext = tpcs;
   ip.server_type = HL_SERVER_TYPE_UNKNOWN;
   SetText(ip.cpucp_version, "openhpu");
-  SetText(ip.card_name, "HL205");
+  SetText(ip.card_name, kernel_.card_name.data());
   info.mme_enabled_mask = static_cast<uint32_t>((1u << chip().mme().count().value()) - 1);
   return file.api == NodeApi::kMisc ? Answer(args, ip) : Answer(args, info);
+}
+
+bool Node::IsIdle() {
+  return std::all_of(std::begin(words().busy_engines), std::end(words().busy_engines),
+                     [](const std::atomic<uint64_t>& word) { return word == 0; });
 }
 
 int Node::EventFdInfo(File& file, const hl_info_args& args) {
@@ -185,22 +183,23 @@ int Node::AnswerInfo(File& file, hl_info_args& args) {
       return HwIpInfo(file, args);
     case HL_INFO_HW_EVENTS:
     case HL_INFO_HW_EVENTS_AGGREGATE:
-      return Answer(args, std::array<uint32_t, kHardwareEvents>());
+      return CopyToUser(args.return_pointer, std::array<uint32_t, kMostHardwareEvents>().data(),
+                        std::min<size_t>(args.return_size, kernel_.hardware_events * 4));
     case HL_INFO_DRAM_USAGE: {
       hl_info_dram_usage usage{};
-      const hal::AddressMap& map = chip().address_map();
-      usage.dram_free_mem = map.dram_base().value() + map.dram_bytes().value() -
-                            map.dram_user_base().value() - words().dram_used;
-      usage.ctx_dram_mem = context == nullptr ? 0 : context->dram_bytes;
+      usage.dram_free_mem = hal::UserDram(chip()).bytes - words().dram_used;
+      usage.ctx_dram_mem = context == nullptr                  ? 0
+                           : context->device_memory != nullptr ? context->device_memory->used()
+                                                               : context->dram_bytes;
       return Answer(args, usage);
     }
     case HL_INFO_HW_IDLE: {
       if (context_ != nullptr && !context_->dead) LookAround(*context_);
-      const uint64_t busy = words().busy_engines;
       uapi::AccelHwIdle idle{};
-      idle.is_idle = busy == 0 ? 1 : 0;
-      idle.busy_engines_mask = static_cast<uint32_t>(busy);
-      idle.busy_engines_mask_ext[0] = busy;
+      idle.is_idle = IsIdle() ? 1 : 0;
+      idle.busy_engines_mask = static_cast<uint32_t>(words().busy_engines[0]);
+      std::copy(std::begin(words().busy_engines), std::end(words().busy_engines),
+                idle.busy_engines_mask_ext);
       hl_info_hw_idle old{};
       std::memcpy(&old, &idle, sizeof old);
       return misc ? Answer(args, old) : Answer(args, idle);
@@ -246,9 +245,11 @@ int Node::AnswerInfo(File& file, hl_info_args& args) {
       const hal::SyncManagers& sync = chip().sync();
       if (args.dcore_id >= sync.count().value()) return -EINVAL;
       hl_info_sync_manager answer{};
-      if (args.dcore_id == HL_GAUDI_WS_DCORE) {
+      if (args.dcore_id == kernel_.kernels_manager) {
         answer.first_available_sync_object = static_cast<uint32_t>(sync.first_user_sob().value());
         answer.first_available_monitor = static_cast<uint32_t>(sync.first_user_monitor().value());
+        answer.first_available_cq =
+            static_cast<uint32_t>(sync.first_user_completion_queue().value());
       }
       return Answer(args, answer);
     }
@@ -258,19 +259,19 @@ int Node::AnswerInfo(File& file, hl_info_args& args) {
       return Answer(args, answer);
     }
     case HL_INFO_PLL_FREQUENCY: {
-      if (args.pll_index >= HL_GAUDI_PLL_MAX) return -EINVAL;
+      if (args.pll_index >= kernel_.plls) return -EINVAL;
       hl_pll_frequency_info answer{};
       for (uint16_t& output : answer.output) {
         output = static_cast<uint16_t>(
-            args.pll_index == HL_GAUDI_TPC_PLL   ? chip().tpc().clock_mhz().value()
-            : args.pll_index == HL_GAUDI_DMA_PLL ? chip().dma().clock_mhz().value()
-                                                 : chip().mme().clock_mhz().value());
+            args.pll_index == kernel_.tpc_pll   ? chip().tpc().clock_mhz().value()
+            : args.pll_index == kernel_.dma_pll ? chip().dma().clock_mhz().value()
+                                                : chip().mme().clock_mhz().value());
       }
       return Answer(args, answer);
     }
     case HL_INFO_POWER: {
       hl_power_info answer{};
-      answer.power = (words().busy_engines != 0 ? kBusyWatts : kIdleWatts) * kMilliwatts;
+      answer.power = (IsIdle() ? kIdleWatts : kBusyWatts) * kMilliwatts;
       return Answer(args, answer);
     }
     case HL_INFO_OPEN_STATS: {
@@ -290,7 +291,7 @@ int Node::AnswerInfo(File& file, hl_info_args& args) {
       return Answer(args, errors_.opcode);
     case HL_INFO_DEV_MEM_ALLOC_PAGE_SIZES: {
       hl_info_dev_memalloc_page_sizes answer{};
-      answer.page_order_bitmask = kPageOrders;
+      answer.page_order_bitmask = kernel_.page_orders;
       return Answer(args, answer);
     }
     case HL_INFO_GET_EVENTS: {

@@ -97,11 +97,83 @@ int Node::MapHostIoctl(Context& context, hl_mem_args& args) {
     if (mapped.ok()) address = wanted;
     if (!mapped.ok() && force) return -EINVAL;
   }
-  if (!address.ok()) address = card_->MapHost(memory, bytes);
+  // The kernel asks whether all pages are huge ones; that memory could be of them must do here.
+  const uint64_t huge = chip().address_map().host_huge_page_bytes().value();
+  if (!address.ok()) {
+    address = huge != 0 && host % huge == 0 && bytes % huge == 0 ? card_->MapHugeHost(memory, bytes)
+                                                                 : card_->MapHost(memory, bytes);
+  }
   if (!address.ok()) return ErrnoOf(address.status());
   context.mappings[address->value()] = bytes;
   args = hl_mem_args();
   args.out.device_virt_addr = address->value();
+  return 0;
+}
+
+int Node::MapDeviceIoctl(Context& context, hl_mem_args& args) {
+  // Without memory of its own that it could give out, the kernel maps only the host's.
+  if (context.device_memory == nullptr) return -EINVAL;
+  const auto in = args.in.map_device;
+  const DeviceMemory::Allocation* const allocation = context.device_memory->Find(in.handle);
+  if (allocation == nullptr) return -EINVAL;
+  uint64_t address = 0;
+  const bool force = (args.in.flags & HL_MEM_FORCE_HINT) != 0;
+  if (const int error = context.device_memory->PlaceFor(in.handle, in.hint_addr, force, &address);
+      error != 0) {
+    return error;
+  }
+  const absl::Status mapped =
+      card_->MapDram(DeviceAddress(address), allocation->offset, allocation->bytes);
+  if (!mapped.ok()) return ErrnoOf(mapped);
+  context.device_memory->Map(in.handle, address);
+  args = hl_mem_args();
+  args.out.device_virt_addr = address;
+  return 0;
+}
+
+int Node::UnmapIoctl(Context& context, uint64_t address) {
+  const auto found = context.mappings.find(address);
+  if (found != context.mappings.end()) {
+    (void)card_->UnmapHost(DeviceAddress(address));
+    context.mappings.erase(found);
+    return 0;
+  }
+  if (context.device_memory == nullptr || context.device_memory->Unmap(address) != 0) {
+    return -EINVAL;
+  }
+  (void)card_->UnmapDram(DeviceAddress(address));
+  return 0;
+}
+
+void Node::NoteDramUsed(const Context& context) {
+  words().dram_used =
+      context.device_memory != nullptr ? context.device_memory->used() : context.dram_bytes;
+}
+
+int Node::AllocateIoctl(Context& context, hl_mem_args& args) {
+  const uint64_t bytes = args.in.alloc.mem_size;
+  uint64_t handle = 0;
+  if (context.device_memory != nullptr) {
+    const int error = context.device_memory->Allocate(bytes, &handle);
+    if (error != 0) return error;
+  } else {
+    // DRAM is the program's by physical address: the kernel only counts.
+    if (bytes == 0) return -EINVAL;
+    context.dram_bytes += bytes;
+  }
+  NoteDramUsed(context);
+  args = hl_mem_args();
+  args.out.handle = handle;
+  return 0;
+}
+
+int Node::FreeIoctl(Context& context, const hl_mem_in& in) {
+  if (context.device_memory != nullptr) {
+    if (const int error = context.device_memory->Free(in.free.handle); error != 0) return error;
+  } else {
+    context.dram_bytes -= std::min<uint64_t>(context.dram_bytes, in.alloc.mem_size);
+  }
+  NoteDramUsed(context);
   return 0;
 }
 
@@ -111,34 +183,25 @@ int Node::MemoryIoctl(File& file, hl_mem_args& args) {
   if (const int error = Usable(file); error != 0) return error;
   Context& context = *file.context;
   switch (args.in.op) {
-    // DRAM is the program's by physical address: the kernel only counts.
-    case HL_MEM_OP_ALLOC: {
-      const uint64_t bytes = args.in.alloc.mem_size;
-      if (bytes == 0) return -EINVAL;
-      context.dram_bytes += bytes;
-      words().dram_used = context.dram_bytes;
-      args = hl_mem_args();
-      return 0;
-    }
+    case HL_MEM_OP_ALLOC:
+      return AllocateIoctl(context, args);
     case HL_MEM_OP_FREE: {
-      context.dram_bytes -= std::min<uint64_t>(context.dram_bytes, args.in.alloc.mem_size);
-      words().dram_used = context.dram_bytes;
-      args = hl_mem_args();
-      return 0;
+      const int error = FreeIoctl(context, args.in);
+      if (error == 0) args = hl_mem_args();
+      return error;
     }
     case HL_MEM_OP_MAP:
-      // Without memory of its own that it could give out, only the host's is mapped.
-      return (args.in.flags & HL_MEM_USERPTR) != 0 ? MapHostIoctl(context, args) : -EINVAL;
+      return (args.in.flags & HL_MEM_USERPTR) != 0 ? MapHostIoctl(context, args)
+                                                   : MapDeviceIoctl(context, args);
     case HL_MEM_OP_UNMAP: {
-      const auto found = context.mappings.find(args.in.unmap.device_virt_addr);
-      if (found == context.mappings.end()) return -EINVAL;
-      (void)card_->UnmapHost(DeviceAddress(found->first));
-      context.mappings.erase(found);
-      args = hl_mem_args();
-      return 0;
+      const int error = UnmapIoctl(context, args.in.unmap.device_virt_addr);
+      if (error == 0) args = hl_mem_args();
+      return error;
     }
     case HL_MEM_OP_MAP_BLOCK:
-      return -EPERM;  // Gaudi maps no block of its registers
+      return kernel_.block_error == -EOPNOTSUPP && !IsRegister(args.in.map_block.block_addr)
+                 ? -EINVAL
+                 : kernel_.block_error;
     case HL_MEM_OP_EXPORT_DMABUF_FD:
     case HL_MEM_OP_TS_ALLOC:
       return -EOPNOTSUPP;

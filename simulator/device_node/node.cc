@@ -14,13 +14,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
+#include "hal/chip.h"
 #include "simulator/device_node/node_impl.h"
 #include "simulator/device_node/user_memory.h"
 
 namespace openhpu::simulator {
 namespace {
-
-constexpr std::string_view kDialect = "gaudi";
 
 // The kernel's words for a status, as sysfs has them.
 std::string_view NameOf(hl_device_status status) {
@@ -41,6 +40,10 @@ std::string_view NameOf(hl_device_status status) {
   return "";
 }
 
+unsigned long FirstRequest(NodeApi api) {
+  return uapi::RequestsOf(api == NodeApi::kMisc ? uapi::Api::kMisc : uapi::Api::kAccel).info;
+}
+
 // The file that a descriptor is open on.
 std::string PathOf(int fd) {
   char path[4096];
@@ -52,16 +55,14 @@ std::string PathOf(int fd) {
 
 absl::StatusOr<std::unique_ptr<DeviceNode>> DeviceNode::Create(const Options& options) {
   ASSIGN_OR_RETURN(const Spec spec, ParseSpec(options.card));
-  if (spec.chip.dialect() != kDialect) {
-    return absl::UnimplementedError(absl::StrCat(
-        options.card, ": there is no device node for the dialect ", spec.chip.dialect(), " yet"));
-  }
-  return std::make_unique<Node>(options, spec);
+  ASSIGN_OR_RETURN(const ChipKernel* const kernel, ChipKernelOf(spec.chip));
+  return std::make_unique<Node>(options, spec, *kernel);
 }
 
-Node::Node(const Options& options, const Spec& spec)
+Node::Node(const Options& options, const Spec& spec, const ChipKernel& kernel)
     : options_(options),
       spec_(spec),
+      kernel_(kernel),
       own_page_(StatusPage::OfThisProcess()),
       words_(&own_page_->words()) {}
 
@@ -92,7 +93,7 @@ uint32_t Node::pci_device_id() const {
   return static_cast<uint32_t>(chip().pci_device_id().value());
 }
 
-std::string_view Node::device_type() const { return "GAUDI"; }
+std::string_view Node::device_type() const { return kernel_.device_type; }
 
 void Node::Log(const std::string& line) const {
   if (options_.log) options_.log(line);
@@ -123,14 +124,22 @@ int Node::Open(NodeKind kind, NodeApi api, int fd, std::shared_ptr<File>* file) 
     }
     card_ = *std::move(card);
     card_->LeaveWaitingToKernel();
+    if (kernel_.maps_dram) card_->HideDram();
   }
-  context_ = std::make_shared<Context>(chip().qman().max_pending_cs().value());
+  context_ =
+      std::make_shared<Context>(chip().qman().max_pending_cs().value(), kernel_.sync_streams.count);
+  if (kernel_.maps_dram) {
+    const hal::AddressMap& map = chip().address_map();
+    context_->device_memory =
+        std::make_unique<DeviceMemory>(hal::UserDram(chip()).bytes, map.dram_page_bytes().value(),
+                                       map.dram_va_start().value(), map.dram_va_end().value());
+  }
   errors_ = Errors();
   vain_looks_ = 0;
   words().status = HL_DEVICE_STATUS_OPERATIONAL;
   words().holder = static_cast<uint64_t>(getpid());
   words().dram_used = 0;
-  words().busy_engines = 0;
+  for (auto& word : words().busy_engines) word = 0;
   ++words().opens;
   lock_path_ = PathOf(fd);
   opened->context = context_;
@@ -170,6 +179,11 @@ void Node::ReleaseContext(Context& context) {
     for (const auto& [address, bytes] : context.mappings) {
       (void)card_->UnmapHost(DeviceAddress(address));
     }
+    if (context.device_memory != nullptr) {
+      for (const auto& [address, handle] : context.device_memory->mappings()) {
+        (void)card_->UnmapDram(DeviceAddress(address));
+      }
+    }
   }
   if (context.event_fd >= 0) close(context.event_fd);
   context.event_fd = -1;
@@ -178,7 +192,7 @@ void Node::ReleaseContext(Context& context) {
   words().status = HL_DEVICE_STATUS_OPERATIONAL;
   words().holder = 0;
   words().dram_used = 0;
-  words().busy_engines = 0;
+  for (auto& word : words().busy_engines) word = 0;
 }
 
 hl_device_status Node::status() const {
@@ -190,11 +204,9 @@ int Node::Usable(const File& file) const {
 }
 
 int Node::Ioctl(File& file, unsigned long request, void* argument) {
-  const uint32_t type = _IOC_TYPE(request), number = _IOC_NR(request);
-  const bool misc = file.api == NodeApi::kMisc;
-  const uint32_t index = number - (misc ? uapi::kMiscFirst : uapi::kAccelFirst);
-  if (type != (misc ? uapi::kMiscType : uapi::kAccelType) || index >= uapi::kCommands)
-    return -ENOTTY;
+  const unsigned long first = FirstRequest(file.api);
+  const uint32_t index = _IOC_NR(request) - _IOC_NR(first);
+  if (_IOC_TYPE(request) != _IOC_TYPE(first) || index >= uapi::kCommands) return -ENOTTY;
   const auto command = static_cast<uapi::Command>(index);
   // Control nodes answer questions alone.
   if (file.kind == NodeKind::kControl && command != uapi::Command::kInfo) return -ENOTTY;

@@ -254,7 +254,8 @@ class Program {
                                  sizeof(hl_mem_args),  sizeof(hl_debug_args)};
     static_assert(std::size(kSizes) == uapi::kCommands);
     static_assert(sizeof(hl_cs_args) <= kArgumentBytes && sizeof(hl_info_args) <= kArgumentBytes);
-    const bool misc = api == NodeApi::kMisc;
+    const unsigned long first =
+        uapi::RequestsOf(api == NodeApi::kMisc ? uapi::Api::kMisc : uapi::Api::kAccel).info;
     const uint32_t command = input.Byte();
     const uint32_t asked = input.Byte();  // 0: what the command's is
     const size_t natural = command < std::size(kSizes) ? kSizes[command] : kArgumentBytes;
@@ -266,8 +267,7 @@ class Program {
     std::byte* const argument = buffer_ + kBufferBytes - kArgumentBytes;
     std::memcpy(argument, words.data(), sizeof words);
     const unsigned long request =
-        _IOC(_IOC_READ | _IOC_WRITE, misc ? uapi::kMiscType : uapi::kAccelType,
-             (command + (misc ? uapi::kMiscFirst : uapi::kAccelFirst)) & 0xFF, bytes);
+        _IOC(_IOC_READ | _IOC_WRITE, _IOC_TYPE(first), (command + _IOC_NR(first)) & 0xFF, bytes);
     const int result = node_->Ioctl(file, request, argument);
     Require(result <= 0 && result >= -kHighestErrno, "an ioctl answers", result);
     ++(result == 0 ? done_.succeeded : done_.failed);

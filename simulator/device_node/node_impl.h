@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "simulator/card.h"
+#include "simulator/device_node/chip_kernel.h"
 #include "simulator/device_node/context.h"
 #include "simulator/device_node/node.h"
 #include "simulator/device_node/status_page.h"
@@ -26,9 +27,6 @@
 #include "simulator/spec.h"
 
 namespace openhpu::simulator {
-
-// The UAPI's id of an engine of the machine: "DMA2", "MME0" (a queue: its master block), "TPC7".
-uint32_t EngineId(std::string_view name);
 
 class DeviceNode::File {
  public:
@@ -40,7 +38,7 @@ class DeviceNode::File {
 
 class Node final : public DeviceNode {
  public:
-  Node(const Options& options, const Spec& spec);
+  Node(const Options& options, const Spec& spec, const ChipKernel& kernel);
   ~Node() override;
 
   int Open(NodeKind kind, NodeApi api, int fd, std::shared_ptr<File>* file) override;
@@ -73,6 +71,8 @@ class Node final : public DeviceNode {
   int Usable(const File& file) const;
   void Log(const std::string& line) const;
   bool IsRegister(uint64_t address) const;
+  // Where the device may fetch commands, whether something is there or not.
+  bool IsCommandAddress(uint64_t address, uint64_t bytes) const;
 
   int InfoIoctl(File& file, hl_info_args& args);
   int AnswerInfo(File& file, hl_info_args& args);
@@ -81,10 +81,16 @@ class Node final : public DeviceNode {
   int CountersInfo(const File& file, const hl_info_args& args);
   hl_info_clk_throttle Throttling() const;
   int EngineStatusInfo(hl_info_args& args);
+  bool IsIdle();
 
   int CbIoctl(File& file, hl_cb_args& args);
   int MemoryIoctl(File& file, hl_mem_args& args);
   int MapHostIoctl(Context& context, hl_mem_args& args);
+  int MapDeviceIoctl(Context& context, hl_mem_args& args);
+  int UnmapIoctl(Context& context, uint64_t address);
+  int AllocateIoctl(Context& context, hl_mem_args& args);
+  int FreeIoctl(Context& context, const hl_mem_in& in);
+  void NoteDramUsed(const Context& context);
   int DebugIoctl(File& file, hl_debug_args& args);
 
   int CsIoctl(File& file, hl_cs_args& args);
@@ -92,6 +98,9 @@ class Node final : public DeviceNode {
                    uint64_t* sequence);
   int Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
               uint64_t* sequence);
+  // To the card, as its queues want it.
+  absl::StatusOr<Sequence> SubmitJobs(Context& context, absl::Span<const hl_cs_chunk> chunks);
+  absl::StatusOr<Sequence> SubmitReporting(Context& context, absl::Span<const hl_cs_chunk> chunks);
   // A submission of the kernel's own: signal or wait (sync_streams.cc).
   int SyncStreamIoctl(Context& context, const hl_cs_in& in, hl_cs_out& out);
   int SubmitSignal(Context& context, uint32_t queue, const hl_cs_in& in, hl_cs_out& out);
@@ -131,6 +140,7 @@ class Node final : public DeviceNode {
 
   const Options options_;
   const Spec spec_;
+  const ChipKernel& kernel_;
   std::once_flag page_once_;
   std::unique_ptr<StatusPage> own_page_, page_;  // the second is shared with other processes
   std::atomic<StatusPage::Words*> words_;

@@ -23,7 +23,7 @@ class StatusPage {
     std::atomic<uint64_t> opens;   // of the compute node
     std::atomic<uint64_t> status;  // hl_device_status, while the holder lives
     std::atomic<uint64_t> hard_resets, soft_resets;
-    std::atomic<uint64_t> dram_used, busy_engines;
+    std::atomic<uint64_t> dram_used, busy_engines[2];  // by the UAPI's engine id
     std::atomic<uint64_t> submissions;
     std::atomic<uint64_t> host_nanoseconds;  // of the simulated host, at the last call
   };

@@ -16,8 +16,6 @@ namespace {
 namespace abi = hal::abi::gaudi;
 
 constexpr Picoseconds kSecond{1000000000000};
-// How long a submission may take: of the device driver, recollected.
-constexpr uint64_t kGaudiTimeoutSeconds = 600;
 constexpr uint64_t kLongSeconds = uint64_t{1} << 22;  // 48 days: longer is without end
 
 constexpr uint32_t kKinds = HL_CS_FLAGS_SIGNAL | HL_CS_FLAGS_WAIT | HL_CS_FLAGS_COLLECTIVE_WAIT |
@@ -28,6 +26,7 @@ constexpr uint32_t kKinds = HL_CS_FLAGS_SIGNAL | HL_CS_FLAGS_WAIT | HL_CS_FLAGS_
 struct Lists {
   std::vector<hl_cs_chunk> chunks;
   std::vector<hal::Chunk> jobs;
+  std::vector<Card::ReportingJob> reporting;
 };
 Lists& ListsOfThread() {
   static thread_local Lists lists;
@@ -65,27 +64,70 @@ int Node::RefuseSubmission(Context& context, const absl::Status& why) {
   }
 }
 
-int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
-                  uint64_t* sequence) {
+bool Node::IsCommandAddress(uint64_t address, uint64_t bytes) const {
+  const hal::AddressMap& map = chip().address_map();
+  const auto within = [&](uint64_t begin, uint64_t end) {
+    return address >= begin && address < end && bytes <= end - address;
+  };
+  const uint64_t sram = map.sram_base().value();
+  return within(sram + map.sram_reserved_bytes().value(), sram + map.sram_bytes().value()) ||
+         within(map.dram_va_start().value(), map.dram_va_end().value()) ||
+         within(map.host_va_start().value(), map.host_va_end().value()) ||
+         within(map.host_huge_va_start().value(), map.host_huge_va_end().value());
+}
+
+absl::StatusOr<Sequence> Node::SubmitReporting(Context& context,
+                                               absl::Span<const hl_cs_chunk> chunks) {
+  std::vector<Card::ReportingJob>& jobs = ListsOfThread().reporting;
+  jobs.clear();
+  for (const hl_cs_chunk& chunk : chunks) {
+    Card::ReportingJob job;
+    job.chunk.queue = QueueId(chunk.queue_index);
+    job.chunk.bytes = chunk.cb_size;
+    job.chunk.commands = chunk.cb_handle;
+    job.has_handle = (chunk.cs_chunk_flags & HL_CS_CHUNK_FLAGS_USER_ALLOC_CB) == 0;
+    if (job.has_handle) {
+      const CommandBuffer* const buffer = context.buffers.Find(chunk.cb_handle);
+      // The card knows no handle 0.
+      job.chunk.commands = buffer == nullptr ? 0 : buffer->card_handle;
+    } else if (!IsCommandAddress(chunk.cb_handle, chunk.cb_size)) {
+      return absl::OutOfRangeError(absl::StrCat(chunk.cb_size, " bytes of commands at 0x",
+                                                absl::Hex(chunk.cb_handle),
+                                                ": the device fetches none there"));
+    }
+    jobs.push_back(job);
+  }
+  return card_->SubmitReporting(jobs);
+}
+
+absl::StatusOr<Sequence> Node::SubmitJobs(Context& context, absl::Span<const hl_cs_chunk> chunks) {
   std::vector<hal::Chunk>& jobs = ListsOfThread().jobs;
   jobs.clear();
-  bool external = false;
   for (const hl_cs_chunk& chunk : chunks) {
     hal::Chunk job;
     job.queue = QueueId(chunk.queue_index);
     job.bytes = chunk.cb_size;
     job.commands = chunk.cb_handle;
     if (abi::IsExternalQueue(chunk.queue_index)) {
-      external = true;
       const CommandBuffer* const buffer = context.buffers.Find(chunk.cb_handle);
       // The card knows no handle 0.
       job.commands = buffer == nullptr ? 0 : buffer->card_handle;
     }
     jobs.push_back(job);
   }
-  // Nothing would tell of the end of internal jobs. Parts of a staged submission are of any kind.
+  return card_->Submit(jobs);
+}
+
+int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
+                  uint64_t* sequence) {
+  // Where internal queues do not report, nothing would tell of their jobs' end. Parts of a staged
+  // submission are of any kind.
   const bool staged = (in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION) != 0;
-  if (!external && !staged) {
+  const bool ends = kernel_.queues_report ||
+                    std::any_of(chunks.begin(), chunks.end(), [](const hl_cs_chunk& chunk) {
+                      return abi::IsExternalQueue(chunk.queue_index);
+                    });
+  if (!ends && !staged) {
     return RefuseSubmission(context, absl::InvalidArgumentError("only jobs of internal queues"));
   }
   const bool first = (in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION_FIRST) != 0;
@@ -104,7 +146,8 @@ int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const 
     group = head->staged;
   }
   CommandSubmission cs;
-  const absl::StatusOr<Sequence> submitted = card_->Submit(jobs);
+  const absl::StatusOr<Sequence> submitted =
+      kernel_.queues_report ? SubmitReporting(context, chunks) : SubmitJobs(context, chunks);
   if (submitted.ok()) {
     cs.card = *submitted;
   } else if (!absl::IsFailedPrecondition(submitted.status())) {
@@ -123,7 +166,7 @@ int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const 
 
 uint64_t Node::Taken(Context& context, CommandSubmission cs, const hl_cs_in& in) {
   const uint64_t seconds =
-      (in.cs_flags & HL_CS_FLAGS_CUSTOM_TIMEOUT) != 0 ? in.timeout : kGaudiTimeoutSeconds;
+      (in.cs_flags & HL_CS_FLAGS_CUSTOM_TIMEOUT) != 0 ? in.timeout : kernel_.timeout_seconds;
   cs.timeout = Picoseconds(kSecond.value() * std::min(seconds, kLongSeconds));
   cs.timestamp = (in.cs_flags & HL_CS_FLAGS_TIMESTAMP) != 0;
   cs.skip_reset = (in.cs_flags & HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT) != 0;
@@ -172,7 +215,8 @@ int Node::CsIoctl(File& file, hl_cs_args& args) {
   const auto invalid = [&](const std::string& why) {
     return RefuseSubmission(context, absl::InvalidArgumentError(why));
   };
-  const uint32_t kind = in.cs_flags & kKinds;
+  const uint32_t kind =
+      in.cs_flags & (kKinds | (file.api == NodeApi::kAccel ? uapi::kEnginesCommand : 0));
   if ((kind & (kind - 1)) != 0) return invalid("flags for more than one kind of submission");
   if ((in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION) == 0 &&
       (in.cs_flags & (HL_CS_FLAGS_STAGED_SUBMISSION_FIRST | HL_CS_FLAGS_STAGED_SUBMISSION_LAST)) !=

@@ -1,15 +1,11 @@
 // Submissions that signal and wait: the kernel makes their commands, with sync objects and monitors
-// of its own in manager W_S (reference: two objects and a monitor for each external queue).
-#include <array>
+// of its own (chip_kernel.h).
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "hal/abi/gaudi/blocks.h"
 #include "hal/abi/gaudi/packets.h"
-#include "hal/abi/gaudi/qman.h"
-#include "hal/abi/gaudi/queue_ids.h"
 #include "hal/abi/gaudi/submission.h"
 #include "hal/abi/gaudi/sync_manager.h"
 #include "simulator/device_node/node_impl.h"
@@ -18,30 +14,32 @@
 namespace openhpu::simulator {
 namespace {
 
+// Packets, and the words that sync objects and monitors take, lie alike for both chips; only bits
+// that one of them has stand in the plan.
 namespace abi = hal::abi::gaudi;
 namespace sm = hal::abi::gaudi::sync_manager;
 
-constexpr int kFirstSob = 128, kSobsPerQueue = 2;
-constexpr int kFirstMonitor = 64;
-// MSG_SHORT bases that the kernel points at its manager, in the queues of host DMAs.
-constexpr uint32_t kMonitorBase = 2, kSobBase = 3;
+constexpr int kSobsPerQueue = 2;
 
-abi::PacketMsgShort Message(uint32_t base, uint32_t offset, uint32_t value) {
+abi::PacketMsgShort Message(const SyncStreamPlan& plan, uint32_t base, uint32_t offset,
+                            uint32_t value) {
   abi::PacketMsgShort packet;
   packet.value = value;
+  packet.ctl = abi::Header(abi::PacketMsgShort::kOpcode, false) | plan.header_bits;
   packet.ctl = abi::PacketMsgShort::BASE::Set(packet.ctl, base);
   packet.ctl = abi::PacketMsgShort::MSG_ADDR_OFFSET::Set(packet.ctl, offset);
   return packet;
 }
 
-abi::PacketMsgShort MonitorMessage(uint32_t offset, uint32_t value) {
-  return Message(kMonitorBase, offset - sm::MON_PAY_ADDRL::kOffset, value);
+// To the register of a monitor that lies `offset` behind ADDRL.
+abi::PacketMsgShort MonitorMessage(const SyncStreamPlan& plan, int monitor, uint32_t offset,
+                                   uint32_t value) {
+  return Message(plan, plan.monitor_base, offset + 4 * static_cast<uint32_t>(monitor), value);
 }
 
 // At the end of what the engine does.
-abi::PacketMsgShort SobMessage(int sob, uint32_t value) {
-  abi::PacketMsgShort packet =
-      Message(kSobBase, sm::SOB_OBJ::At(sob) - sm::SOB_OBJ::kOffset, value);
+abi::PacketMsgShort SobMessage(const SyncStreamPlan& plan, int sob, uint32_t value) {
+  abi::PacketMsgShort packet = Message(plan, plan.sob_base, 4 * static_cast<uint32_t>(sob), value);
   packet.ctl = abi::Ctl::ENG_BARRIER::Set(packet.ctl, 1);
   return packet;
 }
@@ -61,7 +59,9 @@ int Node::SubmitOwn(Context& context, uint32_t queue, absl::Span<const std::byte
 }
 
 int Node::SubmitSignal(Context& context, uint32_t queue, const hl_cs_in& in, hl_cs_out& out) {
-  SyncStream& stream = context.sync_streams[queue];
+  const SyncStreamPlan& plan = kernel_.sync_streams;
+  const int index = plan.index(queue);
+  SyncStream& stream = context.sync_streams[static_cast<size_t>(index)];
   struct {
     abi::PacketMsgShort set, add;
   } packets;
@@ -71,9 +71,9 @@ int Node::SubmitSignal(Context& context, uint32_t queue, const hl_cs_in& in, hl_
     next.which = 1 - next.which;
     next.value = 0;
   }
-  const int sob = kFirstSob + kSobsPerQueue * static_cast<int>(queue) + next.which;
-  packets.set = SobMessage(sob, sm::SobSet(0));
-  packets.add = SobMessage(sob, sm::SobAdd(1));
+  const int sob = plan.first_sob + kSobsPerQueue * index + next.which;
+  packets.set = SobMessage(plan, sob, sm::SobSet(0));
+  packets.add = SobMessage(plan, sob, sm::SobAdd(1));
   auto commands = absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&packets), sizeof packets);
   if (!turns) commands.remove_prefix(sizeof packets.set);
   CommandSubmission cs;
@@ -82,9 +82,8 @@ int Node::SubmitSignal(Context& context, uint32_t queue, const hl_cs_in& in, hl_
   if (const int error = SubmitOwn(context, queue, commands, in, cs, out); error != 0) {
     return error;
   }
-  out.sob_base_addr_offset =
-      static_cast<uint32_t>(abi::SyncManagerObjsBase(abi::kWestSouth) + sm::SOB_OBJ::At(sob) -
-                            chip().address_map().cfg_base().value());
+  out.sob_base_addr_offset = static_cast<uint32_t>(plan.objects + 4 * static_cast<uint64_t>(sob) -
+                                                   chip().address_map().cfg_base().value());
   out.sob_count_before_submission = static_cast<uint16_t>(next.value);
   ++next.value;
   stream = next;
@@ -114,22 +113,21 @@ int Node::SubmitWait(Context& context, const hl_cs_chunk& chunk, const hl_cs_in&
                      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&nop), sizeof nop), in,
                      CommandSubmission(), out);
   }
-  const abi::QueueTarget target = abi::TargetOf(queue);
-  const uint64_t fence =
-      abi::DmaQmanBase(static_cast<int>(target.engine)) +
-      abi::qman::CpFenceRdata(abi::kKernelFence, static_cast<int>(target.stream));
-  const int monitor = kFirstMonitor + static_cast<int>(queue);
+  const SyncStreamPlan& plan = kernel_.sync_streams;
+  const uint64_t fence = plan.fence(queue);
+  const int monitor = plan.first_monitor + plan.index(queue);
   struct {
     abi::PacketMsgShort low, high, data, arm;
     abi::PacketFence fence;
   } packets;
-  packets.low = MonitorMessage(sm::MON_PAY_ADDRL::At(monitor), static_cast<uint32_t>(fence));
-  packets.high = MonitorMessage(sm::MON_PAY_ADDRH::At(monitor), static_cast<uint32_t>(fence >> 32));
-  packets.data = MonitorMessage(sm::MON_PAY_DATA::At(monitor), 1);
+  packets.low = MonitorMessage(plan, monitor, 0, static_cast<uint32_t>(fence));
+  packets.high = MonitorMessage(plan, monitor, plan.high, static_cast<uint32_t>(fence >> 32));
+  packets.data = MonitorMessage(plan, monitor, plan.data, 1);
   packets.arm = MonitorMessage(
-      sm::MON_ARM::At(monitor),
+      plan, monitor, plan.arm,
       sm::ArmAtLeast(static_cast<uint32_t>(signals->signal_sob), signals->signal_value));
   packets.arm.ctl = abi::Ctl::MSG_BARRIER::Set(packets.arm.ctl, 1);
+  packets.fence.ctl = abi::Header(abi::PacketFence::kOpcode, false) | plan.header_bits;
   packets.fence.cfg = abi::PacketFence::ID::Set(packets.fence.cfg, abi::kKernelFence);
   packets.fence.cfg = abi::PacketFence::TARGET_VAL::Set(packets.fence.cfg, 1);
   packets.fence.cfg = abi::PacketFence::DEC_VAL::Set(packets.fence.cfg, 1);
@@ -153,7 +151,7 @@ int Node::SyncStreamIoctl(Context& context, const hl_cs_in& in, hl_cs_out& out) 
     return invalid("a submission that signals or waits has one chunk");
   hl_cs_chunk chunk;
   if (CopyFromUser(&chunk, in.chunks_execute, sizeof chunk) != 0) return -EFAULT;
-  if (!abi::IsExternalQueue(chunk.queue_index)) {
+  if (kernel_.sync_streams.index(chunk.queue_index) < 0) {
     return invalid(absl::StrCat("queue ", chunk.queue_index, " neither signals nor waits"));
   }
   return (in.cs_flags & HL_CS_FLAGS_SIGNAL) != 0 ? SubmitSignal(context, chunk.queue_index, in, out)

@@ -1,5 +1,5 @@
-// What <misc/habanalabs.h> of Linux 6.1 has not: the ioctl numbers of the accel node and what its
-// INFO answers are longer by. Numbers and layouts: the vendor's driver tree of 6.6 and later.
+// What the node answers beyond hal/habanalabs/uapi.h: which ioctl is which, and what INFO's answers
+// of the accel node are longer by. Numbers and layouts: the vendor's driver tree of 6.6 and later.
 #ifndef SIMULATOR_DEVICE_NODE_UAPI_H_
 #define SIMULATOR_DEVICE_NODE_UAPI_H_
 
@@ -7,13 +7,21 @@
 
 #include <cstdint>
 
+#include "hal/habanalabs/uapi.h"
+
 namespace openhpu::simulator::uapi {
+
+using hal::habanalabs::Api;
+using hal::habanalabs::kEventPageFault;
+using hal::habanalabs::kEventRazwi;
+using hal::habanalabs::RequestsOf;
 
 // The commands, in the order of both tables.
 enum class Command : uint8_t { kInfo, kCb, kCs, kWaitCs, kMemory, kDebug };
 inline constexpr uint32_t kCommands = 6;
-inline constexpr uint32_t kMiscType = 'H', kMiscFirst = 0x01;
-inline constexpr uint32_t kAccelType = 'd', kAccelFirst = 0x40;
+
+// A kind of submission that the accel node has besides: commands for engines.
+inline constexpr uint32_t kEnginesCommand = 0x10000;
 
 struct AccelHwIpInfo {
   hl_info_hw_ip_info misc;
@@ -36,9 +44,6 @@ struct AccelTimeSync {
   uint64_t device_time, host_time, tsc_time;
 };
 static_assert(sizeof(AccelTimeSync) == 24);
-
-// Events, beside those of the older header.
-inline constexpr uint64_t kEventRazwi = 1 << 7, kEventPageFault = 1 << 8;
 
 }  // namespace openhpu::simulator::uapi
 

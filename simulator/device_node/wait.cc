@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "simulator/device_node/node_impl.h"
@@ -62,7 +63,7 @@ void Node::HardReset(Context& context) {
   (void)card_->TakeEvents();
   context.submissions.EndAll(-EIO);
   context.dead = true;
-  words().busy_engines = 0;
+  for (auto& word : words().busy_engines) word = 0;
   Notify(context, HL_NOTIFIER_EVENT_DEVICE_RESET);
 }
 
@@ -115,7 +116,7 @@ void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
       if (!errors_.undefined_opcode) {
         errors_.undefined_opcode = true;
         errors_.opcode.timestamp = time;
-        errors_.opcode.engine_id = EngineId(fault.queue);
+        errors_.opcode.engine_id = kernel_.engine_id(fault.queue);
         // Behind the streams: the lower command processor.
         errors_.opcode.stream_id = fault.lower ? MAX_QMAN_STREAMS_INFO : fault.stream;
       }
@@ -130,7 +131,7 @@ void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
             event.kind == Kind::kPageFault ? HL_RAZWI_PAGE_FAULT : HL_RAZWI_MMU_ACCESS_ERROR;
         errors_.access.addr = fault.address;
         errors_.access.no_engine_id = fault.queue.empty() ? 1 : 0;
-        errors_.access.engine_id_1 = static_cast<uint16_t>(EngineId(fault.queue));
+        errors_.access.engine_id_1 = static_cast<uint16_t>(kernel_.engine_id(fault.queue));
         errors_.access.engine_id_2 = kNoSecondEngine;
       }
       Notify(context, event.kind == Kind::kPageFault ? uapi::kEventPageFault : uapi::kEventRazwi);
@@ -251,9 +252,12 @@ void Node::LookAround(Context& context) {
 }
 
 void Node::NoteBusyEngines() {
-  uint64_t busy = 0;
-  for (const std::string& name : card_->BusyEngines()) busy |= uint64_t{1} << EngineId(name);
-  words().busy_engines = busy;
+  uint64_t busy[2] = {};
+  for (const std::string& name : card_->BusyEngines()) {
+    const uint32_t id = kernel_.engine_id(name);
+    busy[id / 64] |= uint64_t{1} << id % 64;
+  }
+  for (size_t i = 0; i < std::size(busy); ++i) words().busy_engines[i] = busy[i];
 }
 
 int Node::WaitIoctl(File& file, hl_wait_cs_args& args) {
@@ -262,7 +266,7 @@ int Node::WaitIoctl(File& file, hl_wait_cs_args& args) {
   const std::shared_ptr<Context> context = file.context;
   const hl_wait_cs_in in = args.in;
   std::memset(&args, 0, sizeof args);
-  if ((in.flags & HL_WAIT_CS_FLAGS_INTERRUPT) != 0) return -EPERM;  // Gaudi gives users none
+  if ((in.flags & HL_WAIT_CS_FLAGS_INTERRUPT) != 0) return kernel_.interrupt_error;
   const bool multi = (in.flags & HL_WAIT_CS_FLAGS_MULTI_CS) != 0;
   std::array<uint64_t, HL_WAIT_MULTI_CS_LIST_MAX_LEN> list{in.seq};
   size_t count = 1;
