@@ -94,11 +94,37 @@ class NodeFile {
     *address = args.out.device_virt_addr;
     return error;
   }
-  int UnmapHost(uint64_t address) {
+  // Of host memory, or of the device's.
+  int Unmap(uint64_t address) {
     hl_mem_args args{};
     args.in.op = HL_MEM_OP_UNMAP;
     args.in.unmap.device_virt_addr = address;
     return Ioctl(HL_IOCTL_MEMORY, &args);
+  }
+  int Allocate(uint64_t bytes, uint64_t* handle, uint32_t flags = 0) {
+    hl_mem_args args{};
+    args.in.op = HL_MEM_OP_ALLOC;
+    args.in.flags = flags;
+    args.in.alloc.mem_size = bytes;
+    const int error = Ioctl(HL_IOCTL_MEMORY, &args);
+    *handle = args.out.handle;
+    return error;
+  }
+  int Free(uint64_t handle) {
+    hl_mem_args args{};
+    args.in.op = HL_MEM_OP_FREE;
+    args.in.free.handle = handle;
+    return Ioctl(HL_IOCTL_MEMORY, &args);
+  }
+  int MapDevice(uint64_t handle, uint64_t* address, uint64_t hint = 0, uint32_t flags = 0) {
+    hl_mem_args args{};
+    args.in.op = HL_MEM_OP_MAP;
+    args.in.flags = flags;
+    args.in.map_device.handle = handle;
+    args.in.map_device.hint_addr = hint;
+    const int error = Ioctl(HL_IOCTL_MEMORY, &args);
+    *address = args.out.device_virt_addr;
+    return error;
   }
   // A buffer with these packets.
   template <typename... Packets>
@@ -130,8 +156,9 @@ class NodeFile {
     *sequence = args.out.seq;
     return error;
   }
-  static hl_cs_chunk Chunk(uint32_t queue, uint64_t commands, uint32_t bytes) {
+  static hl_cs_chunk Chunk(uint32_t queue, uint64_t commands, uint32_t bytes, uint32_t flags = 0) {
     hl_cs_chunk chunk{};
+    chunk.cs_chunk_flags = flags;
     chunk.cb_handle = commands;
     chunk.queue_index = queue;
     chunk.cb_size = bytes;

@@ -147,9 +147,9 @@ TEST_F(NodeTest, BytesGoToTheDeviceAndBack) {
     ASSERT_EQ(file.SubmitPackets(kFromDevice, &sequence, Copy(device, to, 5000)), 0);
     ASSERT_EQ(file.Wait(sequence, kSecond, &result), 0);
     EXPECT_TRUE(back == out);
-    EXPECT_EQ(file.UnmapHost(from), 0);
-    EXPECT_EQ(file.UnmapHost(from), -EINVAL);
-    EXPECT_EQ(file.UnmapHost(to), 0);
+    EXPECT_EQ(file.Unmap(from), 0);
+    EXPECT_EQ(file.Unmap(from), -EINVAL);
+    EXPECT_EQ(file.Unmap(to), 0);
     std::fill(back.begin(), back.end(), 0);
   }
 }
