@@ -37,6 +37,7 @@ int MakeFile(uint64_t bytes) {
 
 CommandBuffers::~CommandBuffers() {
   while (!buffers_.empty()) Destroy(buffers_.begin()->first);
+  ForgetDestroyed();
 }
 
 int CommandBuffers::Create(uint64_t bytes, uint64_t* handle) {
@@ -62,9 +63,19 @@ CommandBuffer* CommandBuffers::Find(uint64_t handle) {
 
 void CommandBuffers::Destroy(uint64_t handle) {
   const auto found = buffers_.find(handle);
-  munmap(found->second.bytes.data(), found->second.bytes.size());
-  close(found->second.fd);
+  const CommandBuffer& buffer = found->second;
+  close(buffer.fd);
+  if (buffer.device_address != 0) {
+    destroyed_.push_back(buffer.bytes);
+  } else {
+    munmap(buffer.bytes.data(), buffer.bytes.size());
+  }
   buffers_.erase(found);
+}
+
+void CommandBuffers::ForgetDestroyed() {
+  for (const absl::Span<std::byte> bytes : destroyed_) munmap(bytes.data(), bytes.size());
+  destroyed_.clear();
 }
 
 }  // namespace openhpu::simulator

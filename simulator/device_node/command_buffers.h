@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "absl/types/span.h"
 
@@ -31,12 +32,16 @@ class CommandBuffers {
   int Create(uint64_t bytes, uint64_t* handle);
   // Null when there is none.
   CommandBuffer* Find(uint64_t handle);
-  // The handle's buffer exists.
+  // The handle's buffer exists. What the device has seen at an address it may be fetching from
+  // right now: such memory stays until ForgetDestroyed.
   void Destroy(uint64_t handle);
+  // The device fetches nothing.
+  void ForgetDestroyed();
   const std::map<uint64_t, CommandBuffer>& all() const { return buffers_; }
 
  private:
   std::map<uint64_t, CommandBuffer> buffers_;
+  std::vector<absl::Span<std::byte>> destroyed_;  // and still there
   uint64_t next_ = 1;
 };
 

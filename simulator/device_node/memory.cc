@@ -53,6 +53,8 @@ int Node::CbIoctl(File& file, hl_cb_args& args) {
         (void)card_->UnmapHost(DeviceAddress(buffer->device_address));
       }
       context.buffers.Destroy(in.cb_handle);
+      Note(context);
+      if (context.submissions.oldest() == nullptr) context.buffers.ForgetDestroyed();
       return 0;
     }
     case HL_CB_OP_INFO: {

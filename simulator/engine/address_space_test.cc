@@ -183,5 +183,101 @@ TEST_F(MachineMemoryTest, SaysWhenTheHostRefusesTheReservation) {
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("DRAM")));
 }
 
+// DRAM by virtual address, and huge pages.
+class MappedMemoryTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK_AND_ASSIGN(chip_, hal::LoadChip("gaudi2"));
+    ASSERT_OK_AND_ASSIGN(memory_, MachineMemory::Create(chip_));
+    dram_ = DeviceAddress(chip_.address_map().dram_va_start().value());
+  }
+  std::byte* At(DeviceAddress address) {
+    const absl::StatusOr<std::byte*> host = memory_->Resolve(address, 1);
+    return host.ok() ? *host : nullptr;
+  }
+
+  hal::Chip chip_;
+  std::unique_ptr<MachineMemory> memory_;
+  DeviceAddress dram_;
+};
+
+TEST_F(MappedMemoryTest, DramThatIsHiddenIsWhereItIsMapped) {
+  std::byte* const first = At(dram_);
+  ASSERT_NE(first, nullptr);
+  EXPECT_THAT(memory_->MapDram(dram_, 0, kPage), StatusIs(absl::StatusCode::kOutOfRange))
+      << "all of it is seen";
+  memory_->HideDram();
+  EXPECT_EQ(At(dram_), nullptr);
+  EXPECT_THAT(memory_->RegionOf(dram_), StatusIs(absl::StatusCode::kOutOfRange));
+  ASSERT_THAT(memory_->MapDram(dram_ + 8 * kPage, kPage, 2 * kPage), IsOk());
+  EXPECT_EQ(At(dram_ + 8 * kPage), first + kPage);
+  EXPECT_EQ(At(dram_ + (10 * kPage - 1)), first + 3 * kPage - 1);
+  EXPECT_EQ(At(dram_ + 10 * kPage), nullptr);
+  EXPECT_EQ(At(dram_ + (8 * kPage - 1)), nullptr);
+  EXPECT_THAT(memory_->RegionOf(dram_ + 8 * kPage), IsOkAndHolds(Region::kDram));
+  // The same bytes at a second place.
+  ASSERT_THAT(memory_->MapDram(dram_, kPage, kPage), IsOk());
+  EXPECT_EQ(At(dram_), first + kPage);
+  EXPECT_THAT(memory_->UnmapDram(dram_), IsOk());
+  EXPECT_EQ(At(dram_), nullptr);
+  EXPECT_EQ(At(dram_ + 8 * kPage), first + kPage);
+}
+
+TEST_F(MappedMemoryTest, AMappingOfDramThatCannotBeIsRefused) {
+  memory_->HideDram();
+  const uint64_t all = chip_.address_map().dram_bytes().value() - 0x30000000;
+  EXPECT_THAT(memory_->MapDram(dram_, all, 1), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(memory_->MapDram(dram_, 1, all), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(memory_->MapDram(dram_, 0, 0), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(memory_->MapDram(DeviceAddress(dram_.value() - 1), 0, kPage),
+              StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(memory_->MapDram(DeviceAddress(0x1001FFFFFFFFFFFF), 0, kPage),
+              StatusIs(absl::StatusCode::kOutOfRange));
+  ASSERT_THAT(memory_->MapDram(dram_ + kPage, 0, kPage), IsOk());
+  EXPECT_THAT(memory_->MapDram(dram_, 0, kPage + 1), StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(memory_->MapDram(dram_ + (2 * kPage - 1), 0, 1),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(memory_->MapDram(dram_, 0, kPage), IsOk());
+  EXPECT_THAT(memory_->UnmapDram(dram_ + 1), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(MappedMemoryTest, VersionsOfMappedDramAreOfThePageAndTheMapping) {
+  memory_->HideDram();
+  ASSERT_THAT(memory_->MapDram(dram_, 0, kPage), IsOk());
+  const uint64_t first = memory_->PageVersion(dram_);
+  EXPECT_NE(first, 0u);
+  memory_->Touch(dram_ + 5, 1);
+  const uint64_t touched = memory_->PageVersion(dram_);
+  EXPECT_NE(touched, first);
+  ASSERT_THAT(memory_->UnmapDram(dram_), IsOk());
+  EXPECT_EQ(memory_->PageVersion(dram_), 0u);
+  // Another page that was never written.
+  ASSERT_THAT(memory_->MapDram(dram_, kPage, kPage), IsOk());
+  EXPECT_NE(memory_->PageVersion(dram_), 0u);
+  EXPECT_NE(memory_->PageVersion(dram_), first);
+  EXPECT_NE(memory_->PageVersion(dram_), touched);
+}
+
+TEST_F(MappedMemoryTest, HugePagesHaveAddressesOfTheirOwn) {
+  std::array<std::byte, 64> bytes{};
+  const uint64_t page = chip_.address_map().host_huge_page_bytes().value();
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress small, memory_->MapHost(bytes.data(), bytes.size()));
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress huge,
+                       memory_->MapHost(bytes.data(), bytes.size(), true));
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress next,
+                       memory_->MapHost(bytes.data(), bytes.size(), true));
+  EXPECT_LT(small.value(), chip_.address_map().host_va_end().value());
+  EXPECT_GE(huge.value(), chip_.address_map().host_huge_va_start().value());
+  EXPECT_EQ(huge.value() % page, reinterpret_cast<uintptr_t>(bytes.data()) % page);
+  EXPECT_EQ((next - huge).value() % page, 0u);
+  EXPECT_EQ(At(huge), bytes.data());
+  const DeviceAddress at(chip_.address_map().host_huge_va_start().value() + 100 * page);
+  EXPECT_THAT(memory_->MapHostAt(at, bytes.data(), bytes.size()), IsOk());
+  EXPECT_THAT(memory_->MapHostAt(at, bytes.data(), bytes.size()),
+              StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_THAT(memory_->UnmapHost(huge), IsOk());
+  EXPECT_EQ(At(huge), nullptr);
+}
+
 }  // namespace
 }  // namespace openhpu::simulator
