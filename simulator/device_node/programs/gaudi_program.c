@@ -1,21 +1,10 @@
 /* What a program does on a Gaudi with nothing but the kernel's header: open the card, map memory,
  * copy to HBM and SRAM and back, pass a token between a DMA and a TPC queue by sync objects,
- * multiply on the MME, and see a submission time out. It knows no file of this project: every
+ * multiply on the MME, and see a submission time out. It knows nothing of this project: every
  * number is the hardware's or the kernel's. Prints one line a step; the exit code counts failures.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <misc/habanalabs.h>
-#include <poll.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "simulator/device_node/programs/program.h"
 
 /* ---------------------------------------------------------------- registers */
 #define SOB_E_N(i) (0x7FFC4F2000ull + 4 * (i))
@@ -31,165 +20,20 @@
 #define MME_ARCH 0x8
 #define MME_CMD 0x280
 
-/* ---------------------------------------------------------------- packets */
-enum { WREG_32 = 1, WREG_BULK = 2, MSG_SHORT = 4, CP_DMA = 5, FENCE = 8, LIN_DMA = 9, NOP = 10 };
-#define EB (1u << 29)
 #define RB (1u << 30)
-#define MB (1u << 31)
 
-struct buffer {
-  uint32_t words[1024];
-  uint32_t count;
-};
-
-static void put(struct buffer* b, uint32_t word) {
-  if (b->count == sizeof b->words / 4) abort();
-  b->words[b->count++] = word;
-}
-static uint32_t op(uint32_t opcode) { return opcode << 24; }
-static void put_msg_short(struct buffer* b, uint32_t base, uint32_t offset, uint32_t value,
-                          uint32_t barriers) {
-  put(b, value);
-  put(b, op(MSG_SHORT) | barriers | base << 22 | offset);
-}
-static void put_sob_add(struct buffer* b, uint32_t sob, uint32_t value, uint32_t barriers) {
-  put_msg_short(b, 1, 4 * sob, 1u << 31 | value, barriers);
-}
-static void put_sob_set(struct buffer* b, uint32_t sob, uint32_t value) {
-  put_msg_short(b, 1, 4 * sob, value, 0);
-}
-static void put_fence(struct buffer* b, uint32_t id) {
-  put(b, 1u | 1u << 16 | id << 30);
-  put(b, op(FENCE));
-}
-/* Waits until the object is at least `value`, by a monitor that feeds fence 0 of this queue. */
+static const struct monitor_offsets kMonitor = {MON_ADDRH_OFFSET, MON_DATA_OFFSET, MON_ARM_OFFSET};
 static void put_wait_sob(struct buffer* b, uint32_t monitor, uint32_t sob, uint32_t value,
                          uint64_t qman, uint32_t stream) {
-  const uint64_t fence = qman + FENCE_RDATA(0, stream);
-  put_msg_short(b, 0, 4 * monitor, (uint32_t)fence, 0);
-  put_msg_short(b, 0, MON_ADDRH_OFFSET + 4 * monitor, (uint32_t)(fence >> 32), 0);
-  put_msg_short(b, 0, MON_DATA_OFFSET + 4 * monitor, 1, 0);
-  put_msg_short(b, 0, MON_ARM_OFFSET + 4 * monitor,
-                sob / 8 | (0xFFu & ~(1u << sob % 8)) << 8 | value << 17, MB);
-  put_fence(b, 0);
+  put_wait_at(b, &kMonitor, monitor, sob, value, qman + FENCE_RDATA(0, stream));
 }
+/* A linear one, which has a bit on Gaudi. */
 static void put_lin_dma(struct buffer* b, uint64_t from, uint64_t to, uint32_t bytes,
                         uint32_t barriers) {
-  put(b, bytes);
-  put(b, op(LIN_DMA) | barriers | 1u << 3);
-  put(b, (uint32_t)from);
-  put(b, (uint32_t)(from >> 32));
-  put(b, (uint32_t)to);
-  put(b, (uint32_t)(to >> 32));
-}
-static void put_cp_dma(struct buffer* b, uint64_t body, uint32_t bytes) {
-  put(b, bytes);
-  put(b, op(CP_DMA));
-  put(b, (uint32_t)body);
-  put(b, (uint32_t)(body >> 32));
-}
-static void put_wreg(struct buffer* b, uint32_t offset, uint32_t value, uint32_t barriers) {
-  put(b, value);
-  put(b, op(WREG_32) | barriers | offset << 8);
-}
-
-/* ---------------------------------------------------------------- the card */
-static int fd = -1, failures;
-static struct hl_info_hw_ip_info ip;
-
-static void check(int good, const char* what) {
-  printf("%s %s\n", good ? "ok  " : "FAIL", what);
-  failures += !good;
-}
-static void must(int good, const char* what) {
-  if (good) return;
-  printf("FAIL %s: %s\n", what, strerror(errno));
-  exit(100);
-}
-
-static int open_card(void) {
-  char name[32];
-  for (int i = 0; i < 256; ++i) {
-    snprintf(name, sizeof name, "/dev/hl%d", i);
-    const int card = open(name, O_RDWR | O_CLOEXEC);
-    if (card >= 0) return card;
-  }
-  return -1;
-}
-static int info(uint32_t opcode, void* answer, uint32_t bytes) {
-  struct hl_info_args args;
-  memset(&args, 0, sizeof args);
-  args.op = opcode;
-  args.return_pointer = (uint64_t)(uintptr_t)answer;
-  args.return_size = bytes;
-  return ioctl(fd, HL_IOCTL_INFO, &args);
-}
-static uint64_t map_host(void* memory, uint64_t bytes) {
-  union hl_mem_args args;
-  memset(&args, 0, sizeof args);
-  args.in.op = HL_MEM_OP_MAP;
-  args.in.flags = HL_MEM_USERPTR;
-  args.in.map_host.host_virt_addr = (uint64_t)(uintptr_t)memory;
-  args.in.map_host.mem_size = bytes;
-  must(ioctl(fd, HL_IOCTL_MEMORY, &args) == 0, "MEMORY/MAP");
-  return args.out.device_virt_addr;
-}
-static uint64_t make_cb(const struct buffer* b) {
-  union hl_cb_args args;
-  memset(&args, 0, sizeof args);
-  args.in.op = HL_CB_OP_CREATE;
-  args.in.cb_size = 4 * b->count;
-  must(ioctl(fd, HL_IOCTL_CB, &args) == 0, "CB/CREATE");
-  const uint64_t handle = args.out.cb_handle;
-  void* const memory =
-      mmap(NULL, 4 * b->count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)handle);
-  must(memory != MAP_FAILED, "mmap of a command buffer");
-  memcpy(memory, b->words, 4 * b->count);
-  munmap(memory, 4 * b->count);
-  return handle;
-}
-static struct hl_cs_chunk external(uint32_t queue, const struct buffer* b) {
-  struct hl_cs_chunk chunk;
-  memset(&chunk, 0, sizeof chunk);
-  chunk.queue_index = queue;
-  chunk.cb_handle = make_cb(b);
-  chunk.cb_size = 4 * b->count;
-  return chunk;
+  put_transfer(b, from, to, bytes, barriers | 1u << 3);
 }
 static struct hl_cs_chunk internal(uint32_t queue, uint64_t address, uint32_t bytes) {
-  struct hl_cs_chunk chunk;
-  memset(&chunk, 0, sizeof chunk);
-  chunk.queue_index = queue;
-  chunk.cb_handle = address;
-  chunk.cb_size = bytes;
-  return chunk;
-}
-static int submit(struct hl_cs_chunk* chunks, uint32_t count, uint32_t flags, uint32_t timeout,
-                  uint64_t* sequence) {
-  union hl_cs_args args;
-  memset(&args, 0, sizeof args);
-  args.in.chunks_execute = (uint64_t)(uintptr_t)chunks;
-  args.in.num_chunks_execute = count;
-  args.in.cs_flags = flags;
-  args.in.timeout = timeout;
-  const int error = ioctl(fd, HL_IOCTL_CS, &args);
-  *sequence = args.out.seq;
-  return error;
-}
-static int wait_for(uint64_t sequence, uint64_t microseconds, uint32_t* status) {
-  union hl_wait_cs_args args;
-  memset(&args, 0, sizeof args);
-  args.in.seq = sequence;
-  args.in.timeout_us = microseconds;
-  const int error = ioctl(fd, HL_IOCTL_WAIT_CS, &args);
-  *status = args.out.status;
-  return error;
-}
-static void run(struct hl_cs_chunk* chunks, uint32_t count, const char* what) {
-  uint64_t sequence;
-  uint32_t status = 99;
-  must(submit(chunks, count, 0, 0, &sequence) == 0, what);
-  must(wait_for(sequence, 10000000, &status) == 0 && status == HL_WAIT_CS_STATUS_COMPLETED, what);
+  return chunk_of(queue, address, bytes, 0);
 }
 
 /* Host memory that the card reaches, and a copy by a host DMA. */
@@ -199,7 +43,7 @@ static uint64_t host_va;
 static void copy(uint32_t queue, uint64_t from, uint64_t to, uint32_t bytes) {
   struct buffer b = {{0}, 0};
   put_lin_dma(&b, from, to, bytes, EB | MB);
-  struct hl_cs_chunk chunk = external(queue, &b);
+  struct hl_cs_chunk chunk = by_handle(queue, &b);
   run(&chunk, 1, "a copy");
 }
 static void upload(const void* from, uint64_t to, uint32_t bytes) {
@@ -236,7 +80,7 @@ static void copies(void) {
   put_wait_sob(&w, 10, 40, 1, DMA0_QM, 1);
   put_sob_set(&w, 40, 0);
   struct hl_cs_chunk chunks[2] = {internal(GAUDI_QUEUE_ID_DMA_2_0, upper, 4 * u.count),
-                                  external(GAUDI_QUEUE_ID_DMA_0_1, &w)};
+                                  by_handle(GAUDI_QUEUE_ID_DMA_0_1, &w)};
   run(chunks, 2, "an internal copy");
   memset(out, 0, BYTES);
   download(sram + 0x80000, out, BYTES);
@@ -261,7 +105,7 @@ static void ping_pong(void) {
   memset(host, 0, 64);
   memset(host + 4096, 0x5A, 64);
   struct hl_cs_chunk chunks[2] = {internal(GAUDI_QUEUE_ID_TPC_0_0, tpc_at, 4 * tpc.count),
-                                  external(GAUDI_QUEUE_ID_DMA_0_2, &dma)};
+                                  by_handle(GAUDI_QUEUE_ID_DMA_0_2, &dma)};
   run(chunks, 2, "ping-pong");
   check(host[0] == 0x5A && host[63] == 0x5A, "a token between a DMA and a TPC queue");
 }
@@ -387,7 +231,7 @@ static void convolution(void) {
   struct buffer wait = {{0}, 0};
   for (uint32_t i = 0; i < 4; ++i) put_wait_sob(&wait, 30 + i, sob + i, 1, DMA_QM(1), 3);
   for (uint32_t i = 0; i < 4; ++i) put_sob_set(&wait, sob + i, 0);
-  chunks[2] = external(GAUDI_QUEUE_ID_DMA_1_3, &wait);
+  chunks[2] = by_handle(GAUDI_QUEUE_ID_DMA_1_3, &wait);
   run(chunks, 3, "a convolution");
   download(at_y, y, sizeof y);
   check(memcmp(y, wanted, sizeof y) == 0, "a convolution on both MMEs");
@@ -398,7 +242,7 @@ static void refusals(void) {
   struct buffer b = {{0}, 0};
   put(&b, 0);
   put(&b, op(NOP));
-  struct hl_cs_chunk chunk = external(GAUDI_QUEUE_ID_DMA_0_0, &b);
+  struct hl_cs_chunk chunk = by_handle(GAUDI_QUEUE_ID_DMA_0_0, &b);
   chunk.queue_index = GAUDI_QUEUE_ID_CPU_PQ;
   check(submit(&chunk, 1, 0, 0, &sequence) == -1 && errno == EINVAL, "the kernel's queue");
   chunk.queue_index = GAUDI_QUEUE_ID_DMA_0_0;
@@ -406,52 +250,14 @@ static void refusals(void) {
   check(submit(&chunk, 1, 0, 0, &sequence) == -1 && errno == EINVAL, "an unknown command buffer");
   struct buffer stop = {{0}, 0};
   put(&stop, 0);
-  put(&stop, op(11));
-  chunk = external(GAUDI_QUEUE_ID_DMA_0_0, &stop);
+  put(&stop, op(STOP));
+  chunk = by_handle(GAUDI_QUEUE_ID_DMA_0_0, &stop);
   check(submit(&chunk, 1, 0, 0, &sequence) == -1 && errno == EPERM, "STOP in a user's buffer");
-  struct hl_cs_chunk two[2] = {external(GAUDI_QUEUE_ID_DMA_0_0, &b),
+  struct hl_cs_chunk two[2] = {by_handle(GAUDI_QUEUE_ID_DMA_0_0, &b),
                                internal(GAUDI_QUEUE_ID_TPC_3_0, 0x1000, 16)};
-  check(submit(two, 2, 0, 0, &sequence) == -1 && errno == EFAULT, "commands in the kernel's memory");
+  check(submit(two, 2, 0, 0, &sequence) == -1 && errno == EFAULT,
+        "commands in the kernel's memory");
   check(open_card() == -1, "the card is taken");
-}
-
-static void time_out(void) {
-  struct hl_info_args args;
-  memset(&args, 0, sizeof args);
-  args.op = HL_INFO_REGISTER_EVENTFD;
-  const int events = eventfd(0, EFD_CLOEXEC);
-  args.eventfd = (uint32_t)events;
-  must(ioctl(fd, HL_IOCTL_INFO, &args) == 0, "REGISTER_EVENTFD");
-  struct buffer b = {{0}, 0};
-  put_fence(&b, 1);
-  struct hl_cs_chunk chunk = external(GAUDI_QUEUE_ID_DMA_0_3, &b);
-  uint64_t sequence;
-  uint32_t status;
-  must(submit(&chunk, 1, HL_CS_FLAGS_CUSTOM_TIMEOUT, 3, &sequence) == 0, "what hangs");
-  check(wait_for(sequence, 100000, &status) == 0 && status == HL_WAIT_CS_STATUS_BUSY,
-        "it is busy for 100 ms");
-  check(wait_for(sequence, 10000000, &status) == -1 && errno == ETIMEDOUT, "it times out");
-  struct pollfd look = {events, POLLIN, 0};
-  check(poll(&look, 1, 0) == 1, "an event came");
-  uint64_t mask = 0;
-  info(HL_INFO_GET_EVENTS, &mask, sizeof mask);
-  check((mask & HL_NOTIFIER_EVENT_CS_TIMEOUT) != 0, "it is the timeout");
-  union hl_cb_args cb;
-  memset(&cb, 0, sizeof cb);
-  cb.in.op = HL_CB_OP_CREATE;
-  cb.in.cb_size = 64;
-  check(ioctl(fd, HL_IOCTL_CB, &cb) == -1 && errno == ENODEV, "the open is dead");
-  close(events);
-  close(fd);
-  fd = open_card();
-  check(fd >= 0, "the card opens again after the reset");
-}
-
-static int is_idle(void) {
-  struct hl_info_hw_idle idle;
-  memset(&idle, 0, sizeof idle);
-  must(info(HL_INFO_HW_IDLE, &idle, sizeof idle) == 0, "HW_IDLE");
-  return idle.is_idle == 1;
 }
 
 int main(void) {
@@ -461,8 +267,7 @@ int main(void) {
   must(info(HL_INFO_HW_IP_INFO, &ip, sizeof ip) == 0, "HW_IP_INFO");
   check(ip.device_id == 0x1000, "it is a Gaudi");
   check(is_idle(), "it is idle");
-  host = mmap(NULL, HOST_BYTES, PROT_READ | PROT_WRITE,
-              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  host = mmap(NULL, HOST_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   must(host != MAP_FAILED, "host memory");
   host_va = map_host(host, HOST_BYTES);
   copies();
@@ -470,7 +275,7 @@ int main(void) {
   convolution();
   refusals();
   check(is_idle(), "it is idle again");
-  time_out();
+  time_out_on(GAUDI_QUEUE_ID_DMA_0_3);
   host_va = map_host(host, HOST_BYTES);
   copies();
   close(fd);
