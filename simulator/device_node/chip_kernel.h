@@ -27,7 +27,8 @@ struct SyncStreamPlan {
 };
 
 struct ChipKernel {
-  std::string_view device_type, card_name;
+  std::string_view device_type;
+  const char* card_name = "";
   uint32_t hardware_events = 0;  // recollected
   uint64_t timeout_seconds = 0;  // that a submission may take: recollected
   uint32_t plls = 0, tpc_pll = 0, dma_pll = 0;

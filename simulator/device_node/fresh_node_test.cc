@@ -50,5 +50,19 @@ TEST(FreshNodeTest, ACardThatThereIsNotIsRefusedByName) {
               StatusIs(absl::StatusCode::kNotFound, testing::HasSubstr("nonsense")));
 }
 
+TEST(FreshNodeTest, MayBeAGaudi2) {
+  ASSERT_OK_AND_ASSIGN(auto system, OpenFreshNode("sim:gaudi2", kAllNames));
+  std::string text;
+  EXPECT_EQ(system->ReadFile("/sys/class/habanalabs/hl0/device_type", &text), 0);
+  EXPECT_EQ(text, "GAUDI2\n");
+  EXPECT_EQ(system->ReadFile("/sys/bus/pci/devices/0000:01:00.0/device", &text), 0);
+  EXPECT_EQ(text, "0x1020\n");
+}
+
+TEST(FreshNodeTest, AChipWithoutANodeIsRefusedByName) {
+  EXPECT_THAT(OpenFreshNode("sim:gaudi3"),
+              StatusIs(absl::StatusCode::kUnimplemented, testing::HasSubstr("gaudi3")));
+}
+
 }  // namespace
 }  // namespace openhpu::simulator

@@ -127,6 +127,22 @@ TEST_F(Gaudi2NodeTest, BusyEnginesAreNamedByTheUapisNumbers) {
   EXPECT_EQ(idle.busy_engines_mask_ext[1], 0u);
 }
 
+TEST_F(Gaudi2NodeTest, DebugfsReachesRegistersAndMappedMemory) {
+  NodeFile file(node_.get(), folder_);
+  MappedArena arena(&file);
+  const uint64_t dram = MakeDram(file, 1), sob = abi2::SyncManagerObjsBase(2) + 4 * 8000;
+  Run(file, {UserChunk(kPdma, arena.Put(Message2(sob, 77), Message2(dram, 78)))});
+  uint64_t value = 0;
+  ASSERT_EQ(node_->ReadWord(sob, 4, &value), 0);
+  EXPECT_EQ(value, 77u);
+  ASSERT_EQ(node_->ReadWord(dram, 8, &value), 0);
+  EXPECT_EQ(value, 78u);
+  ASSERT_EQ(node_->WriteWord(dram + kDramPage - 4, 4, 79), 0);
+  ASSERT_EQ(node_->ReadWord(dram + kDramPage - 4, 4, &value), 0);
+  EXPECT_EQ(value, 79u);
+  EXPECT_EQ(node_->ReadWord(dram + kDramPage, 4, &value), -EPERM) << "not mapped";
+}
+
 // The same work through the node and at the seam of the simulated card: the same host time.
 TEST_F(Gaudi2NodeTest, ASubmissionCostsWhatItCostsAtTheSimulatedCard) {
   ASSERT_OK_AND_ASSIGN(std::unique_ptr<Simulator> card, Simulator::Open("sim:gaudi2"));

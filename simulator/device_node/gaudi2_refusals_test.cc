@@ -294,6 +294,25 @@ TEST_F(Gaudi2RefusalsTest, SixtyFourAreInFlight) {
       << "whatever would help";
 }
 
+TEST_F(Gaudi2RefusalsTest, OneThatGoesOnKeepsItsSlotOfSixtyFour) {
+  NodeFile file(node_.get(), folder_);
+  MappedArena arena(&file);
+  const Place nop = arena.Put(abi2::PacketNop());
+  uint64_t hangs = 0, sequence = 0;
+  ASSERT_EQ(file.Submit({UserChunk(kTpc, arena.Put(Fence2()))}, &hangs), 0);
+  for (int i = 0; i < 63; ++i) Run(file, {UserChunk(kPdma, nop)});
+  EXPECT_EQ(file.Submit({UserChunk(kPdma, nop)}, &sequence), -EAGAIN);
+  // Somebody lets it go; whoever tries again need not wait.
+  const uint64_t at = abi2::TpcQmanBase(0, 0) + abi2::qman::CpFenceRdata(0, 0);
+  ASSERT_EQ(node_->WriteWord(at, 4, 1), 0);
+  int error = -EAGAIN;
+  for (int i = 0; i < 1000 && error == -EAGAIN; ++i) {
+    error = file.Submit({UserChunk(kPdma, nop)}, &sequence);
+  }
+  EXPECT_EQ(error, 0);
+  EXPECT_EQ(sequence, 65u);
+}
+
 TEST_F(Gaudi2RefusalsTest, EveryOpenStartsAgain) {
   uint64_t handle = 0, address = 0;
   {

@@ -93,7 +93,8 @@ int Node::HwIpInfo(const File& file, const hl_info_args& args) {
   ip.num_of_events = kernel_.hardware_events;
   ip.first_available_interrupt_id = kernel_.first_interrupt;
   ip.mme_master_slave_mode = kernel_.mme_master_slave;
-  ip.edma_enabled_mask = static_cast<uint32_t>((1u << chip().dma().edma_count().value()) - 1);
+  ip.edma_enabled_mask =
+      static_cast<uint32_t>((uint64_t{1} << chip().dma().edma_count().value()) - 1);
   ip.device_id = pci_device_id();
   ip.dram_enabled = 1;
   const auto tpcs = static_cast<uint32_t>((uint64_t{1} << chip().tpc().count().value()) - 1);
@@ -101,7 +102,7 @@ int Node::HwIpInfo(const File& file, const hl_info_args& args) {
   ip.tpc_enabled_mask_ext = tpcs;
   ip.server_type = HL_SERVER_TYPE_UNKNOWN;
   SetText(ip.cpucp_version, "openhpu");
-  SetText(ip.card_name, kernel_.card_name.data());
+  SetText(ip.card_name, kernel_.card_name);
   info.mme_enabled_mask = static_cast<uint32_t>((1u << chip().mme().count().value()) - 1);
   return file.api == NodeApi::kMisc ? Answer(args, ip) : Answer(args, info);
 }

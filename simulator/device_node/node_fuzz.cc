@@ -30,6 +30,13 @@ constexpr size_t kPage = 4096, kBufferPages = 4, kBufferBytes = kBufferPages * k
 constexpr int kMostCalls = 64, kWords = 8;
 constexpr size_t kArgumentBytes = kWords * sizeof(uint64_t);
 constexpr int kHighestErrno = 4095;
+// With little memory, so that filling all of it takes no time.
+constexpr char kGaudi[] =
+    "sim:tiny,mode=functional,address_map.dram_bytes=0x20100000,address_map.sram_bytes=0x10000";
+constexpr char kGaudi2[] =
+    "sim:gaudi2,mode=functional,address_map.sram_bytes=0x10000,address_map.dram_bytes=0x110000,"
+    "address_map.dram_user_base=0x1001000000010000,address_map.dram_page_bytes=0x10000,"
+    "address_map.dram_va_start=0x1001000000110000,tpc.count=6";
 
 void Require(bool holds, const char* what, long value) {
   if (holds) return;
@@ -65,7 +72,7 @@ class Input {
 // one without.
 class Program {
  public:
-  Program() {
+  explicit Program(const char* card) {
     void* const memory =
         mmap(nullptr, (kBufferPages + 4) * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     Require(memory != MAP_FAILED, "no memory", 0);
@@ -78,9 +85,7 @@ class Program {
     folder_ = folder;
     DeviceNode::Options options;
     options.directory = folder;
-    options.card =
-        "sim:tiny,mode=functional,address_map.dram_bytes=0x20100000,"
-        "address_map.sram_bytes=0x10000";
+    options.card = card;
     auto node = DeviceNode::Create(options);
     Require(node.ok(), node.status().ToString().c_str(), 0);
     node_ = *std::move(node);
@@ -91,11 +96,10 @@ class Program {
     std::filesystem::remove_all(folder_, error);
   }
 
-  NodeFuzzed Run(Input& input) {
+  NodeFuzzed Run(NodeApi api, Input& input) {
     done_ = NodeFuzzed();
     std::memset(buffer_, 0, kBufferBytes);
     results_.assign(1, static_cast<uint64_t>(event_fd_));
-    const NodeApi api = (input.Byte() & 1) != 0 ? NodeApi::kAccel : NodeApi::kMisc;
     Open(api);
     for (int call = 0; call < kMostCalls && input.left() > 0; ++call) {
       switch (static_cast<FuzzCall>(input.Byte() % static_cast<uint8_t>(FuzzCall::kCount))) {
@@ -336,9 +340,15 @@ class Program {
 }  // namespace
 
 NodeFuzzed FuzzNode(const uint8_t* data, size_t size) {
-  static Program program;
   Input input(data, size);
-  return program.Run(input);
+  const uint8_t kind = input.Byte();
+  const NodeApi api = (kind & 1) != 0 ? NodeApi::kAccel : NodeApi::kMisc;
+  if ((kind & 2) != 0) {
+    static Program gaudi2(kGaudi2);
+    return gaudi2.Run(api, input);
+  }
+  static Program gaudi(kGaudi);
+  return gaudi.Run(api, input);
 }
 
 }  // namespace openhpu::simulator

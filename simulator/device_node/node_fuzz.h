@@ -7,11 +7,12 @@
 
 namespace openhpu::simulator {
 
-// A first byte for the table of ioctls (bit 0: accel's); then calls until the bytes end, 64 at
-// most, each a byte for what it is (FuzzCall) and what that takes. An ioctl takes a byte for the
-// command, one for the size of its argument, then eight words of which each is a byte for its kind
-// (FuzzWord) and what that takes. Aborts when a call answers what no kernel does, or touched what
-// the program did not give it. Fit for LLVMFuzzerTestOneInput; not thread-safe.
+// A first byte for the table of ioctls (bit 0: accel's) and the card (bit 1: a Gaudi2); then calls
+// until the bytes end, 64 at most, each a byte for what it is (FuzzCall) and what that takes. An
+// ioctl takes a byte for the command, one for the size of its argument, then eight words of which
+// each is a byte for its kind (FuzzWord) and what that takes. Aborts when a call answers what no
+// kernel does, or touched what the program did not give it. Fit for LLVMFuzzerTestOneInput; not
+// thread-safe.
 enum class FuzzCall : uint8_t {
   kIoctl,
   kControlIoctl,  // on the control node

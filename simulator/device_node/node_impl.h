@@ -98,6 +98,10 @@ class Node final : public DeviceNode {
                    uint64_t* sequence);
   int Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
               uint64_t* sequence);
+  // The kernel has a slot for each of as many submissions as may be in flight; they take turns, and
+  // the last one in it must be over. 0, or -EAGAIN.
+  bool SlotIsFree(Context& context);
+  int TakeSlot(Context& context);
   // To the card, as its queues want it.
   absl::StatusOr<Sequence> SubmitJobs(Context& context, absl::Span<const hl_cs_chunk> chunks);
   absl::StatusOr<Sequence> SubmitReporting(Context& context, absl::Span<const hl_cs_chunk> chunks);

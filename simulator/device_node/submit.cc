@@ -64,6 +64,24 @@ int Node::RefuseSubmission(Context& context, const absl::Status& why) {
   }
 }
 
+bool Node::SlotIsFree(Context& context) {
+  const uint64_t next = context.submissions.next();
+  const uint64_t slots = chip().qman().max_pending_cs().value();
+  Picoseconds ready;
+  return next <= slots || ResultOf(context, next - slots, &ready) != CommandSubmission::kPending;
+}
+
+int Node::TakeSlot(Context& context) {
+  if (SlotIsFree(context)) return 0;
+  // Who tries again and again sees time pass.
+  card_->Look({}, hal::WaitFor::kAll);
+  Note(context);
+  if (context.dead) return -ENODEV;
+  if (SlotIsFree(context)) return 0;
+  return RefuseSubmission(
+      context, absl::ResourceExhaustedError("the submission whose slot it would take goes on"));
+}
+
 bool Node::IsCommandAddress(uint64_t address, uint64_t bytes) const {
   const hal::AddressMap& map = chip().address_map();
   const auto within = [&](uint64_t begin, uint64_t end) {
@@ -120,6 +138,7 @@ absl::StatusOr<Sequence> Node::SubmitJobs(Context& context, absl::Span<const hl_
 
 int Node::Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
                   uint64_t* sequence) {
+  if (const int error = TakeSlot(context); error != 0) return error;
   // Where internal queues do not report, nothing would tell of their jobs' end. Parts of a staged
   // submission are of any kind.
   const bool staged = (in.cs_flags & HL_CS_FLAGS_STAGED_SUBMISSION) != 0;

@@ -48,6 +48,7 @@ abi::PacketMsgShort SobMessage(const SyncStreamPlan& plan, int sob, uint32_t val
 
 int Node::SubmitOwn(Context& context, uint32_t queue, absl::Span<const std::byte> commands,
                     const hl_cs_in& in, CommandSubmission cs, hl_cs_out& out) {
+  if (const int error = TakeSlot(context); error != 0) return error;
   const absl::StatusOr<Sequence> submitted = card_->SubmitOwn(QueueId(queue), commands);
   if (submitted.ok()) {
     cs.card = *submitted;
