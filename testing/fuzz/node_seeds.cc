@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "hal/abi/gaudi/packets.h"
+#include "hal/abi/gaudi2/packets.h"
+#include "hal/abi/gaudi2/queue_ids.h"
 #include "simulator/device_node/node_fuzz.h"
 
 namespace openhpu::testing {
@@ -85,6 +87,13 @@ class Calls {
     Append(rest, &bytes, sizeof bytes);
     return StoreWord(eights, Result(result)).Store(static_cast<uint8_t>(eights + 1), rest);
   }
+  // The same with commands at an address of the device's.
+  Calls& UserChunk(uint8_t eights, uint64_t address, uint32_t queue, uint32_t bytes) {
+    const uint32_t rest[] = {queue, bytes, 1};
+    std::string text;
+    Append(text, rest, sizeof rest);
+    return StoreWord(eights, Word(address)).Store(static_cast<uint8_t>(eights + 1), text);
+  }
   Calls& Submit(uint32_t chunks, uint32_t flags, const std::string& sequence = Word(0)) {
     return Ioctl(kCs, {Word(0), Pointer(FuzzPointer::kBuffer), sequence, Halves(0, chunks),
                        Halves(0, flags)});
@@ -109,6 +118,22 @@ std::string CopyPacket(uint64_t from, uint64_t to, uint32_t bytes) {
   Append(text, &packet, sizeof packet);
   return text;
 }
+std::string Copy2Packet(uint64_t from, uint64_t to, uint32_t bytes) {
+  hal::abi::gaudi2::PacketLinDma packet;
+  packet.tsize = bytes;
+  packet.src_addr = from;
+  packet.dst_addr = to;
+  std::string text;
+  Append(text, &packet, sizeof packet);
+  return text;
+}
+std::string Fence2Packet() {
+  hal::abi::gaudi2::PacketFence packet;
+  packet.cfg = hal::abi::gaudi2::PacketFence::TARGET_VAL::Set(packet.cfg, 1);
+  std::string text;
+  Append(text, &packet, sizeof packet);
+  return text;
+}
 std::string FencePacket() {
   hal::abi::gaudi::PacketFence packet;
   packet.cfg = hal::abi::gaudi::PacketFence::TARGET_VAL::Set(packet.cfg, 1);
@@ -117,10 +142,70 @@ std::string FencePacket() {
   return text;
 }
 
+// Programs of a Gaudi2: memory by handle, commands in memory, on any queue.
+void AddGaudi2(std::vector<NodeSeed>& seeds) {
+  namespace abi2 = hal::abi::gaudi2;
+  const auto add = [&](const std::string& name, const Calls& calls) {
+    seeds.push_back({"gaudi2_" + name + "_misc", std::string(1, '\2') + calls.bytes()});
+    seeds.push_back({"gaudi2_" + name + "_accel", std::string(1, '\3') + calls.bytes()});
+  };
+  Calls questions;
+  for (uint32_t op = 0; op < 34; ++op) {
+    questions.Ioctl(kInfo, {Pointer(FuzzPointer::kBuffer), Halves(512, op), Word(op % 4)});
+  }
+  add("questions", questions);
+  constexpr uint64_t kWindow = 0xFFF0000000010000, kDram = 0x1001000000110000;
+  constexpr uint64_t kSram = 0x1000FFFFFD000000;
+  constexpr uint8_t kCommandsAt = 64;  // in the buffer, in words
+  constexpr uint64_t kCommands = kWindow + 8 * kCommandsAt;
+  const std::string copies =
+      Copy2Packet(kWindow, kDram, 512) + Copy2Packet(kDram, kWindow + 0x800, 512);
+  Calls memory;
+  memory.MapHost(FuzzPointer::kBuffer, 0, 8192, kWindow)
+      .Ioctl(kMemory, {Word(0x20000), Word(0), Word(0), Halves(0, 1)})
+      .Ioctl(kMemory, {Word(0), Result(3), Word(0), Halves(2, 0)})
+      .Store(kCommandsAt, copies)
+      .UserChunk(0, kCommands, abi2::PdmaQueue(1, 2), 48);
+  add("copy", Calls(memory)
+                  .Submit(1, kTimestamp)
+                  .WaitFor(7, 1000)
+                  .Ioctl(kMemory, {Result(5), Word(0), Word(0), Halves(3, 0)})
+                  .Ioctl(kMemory, {Result(3), Word(0), Word(0), Halves(1, 0)})
+                  .Ioctl(kMemory, {Result(1), Word(0), Word(0), Halves(3, 0)}));
+  add("memory", Calls(memory)
+                    .Ioctl(kMemory, {Result(3), Word(0), Word(0), Halves(1, 0)})
+                    .Ioctl(kMemory, {Word(1 << 20), Word(0), Word(0), Halves(0, 0)})
+                    .Ioctl(kMemory, {Word(kDram), Result(3), Word(0), Halves(2, 8)})
+                    .Ioctl(kMemory, {Result(5), Word(0), Word(0), Halves(3, 0)})
+                    .Submit(1, 0)
+                    .WaitFor(7, 100000000));
+  add("copy_by_queues", Calls(memory)
+                            .Commands(7, Copy2Packet(kSram, kSram + 4096, 64))
+                            .Chunk(8, 7, abi2::EdmaQueue(1, 1, 0), 24)
+                            .Submit(2, 0)
+                            .WaitFor(9, 1000));
+  add("deadlock", Calls(memory)
+                      .Store(kCommandsAt, Fence2Packet())
+                      .UserChunk(0, kCommands, abi2::TpcQueue(0, 1, 0), 8)
+                      .Submit(1, 0)
+                      .WaitFor(7, 1000000000)
+                      .Submit(1, 0)
+                      .Raw({static_cast<uint8_t>(FuzzCall::kReopen)}));
+  add("signals", Calls()
+                     .Chunk(0, 0, abi2::EdmaQueue(0, 0, 1), 0)
+                     .Submit(1, kSignal)
+                     .StoreWord(16, Result(1))
+                     .StoreWord(0, Pointer(FuzzPointer::kBuffer, 16))
+                     .StoreWord(1, Halves(abi2::TpcQueue(0, 2, 3), 1))
+                     .Submit(1, kWait)
+                     .WaitFor(3, 1000));
+}
+
 }  // namespace
 
 std::vector<NodeSeed> NodeSeeds() {
   std::vector<NodeSeed> seeds;
+  AddGaudi2(seeds);
   const auto add = [&](const std::string& name, const Calls& calls) {
     seeds.push_back({name + "_misc", std::string(1, '\0') + calls.bytes()});
     seeds.push_back({name + "_accel", std::string(1, '\1') + calls.bytes()});
