@@ -53,6 +53,33 @@ TEST_F(Gaudi2NodeTest, TheKernelsSyncObjectsAreOfTheFirstDcore) {
   EXPECT_EQ(file.Info(HL_INFO_SYNC_MANAGER, &manager, 4), -EINVAL);
 }
 
+TEST_F(Gaudi2NodeTest, ClocksPagesAndEventsAreTheChips) {
+  NodeFile file(node_.get(), folder_);
+  hl_pll_frequency_info pll{};
+  ASSERT_EQ(file.Info(HL_INFO_PLL_FREQUENCY, &pll, HL_GAUDI2_TPC_PLL), 0);
+  EXPECT_EQ(pll.output[0], 1800);
+  ASSERT_EQ(file.Info(HL_INFO_PLL_FREQUENCY, &pll, HL_GAUDI2_DMA_PLL), 0);
+  EXPECT_EQ(pll.output[0], 1750);
+  EXPECT_EQ(file.Info(HL_INFO_PLL_FREQUENCY, &pll, HL_GAUDI2_MSS_PLL), 0);
+  EXPECT_EQ(file.Info(HL_INFO_PLL_FREQUENCY, &pll, HL_GAUDI2_PLL_MAX), -EINVAL);
+  hl_info_dev_memalloc_page_sizes pages{};
+  ASSERT_EQ(file.Info(HL_INFO_DEV_MEM_ALLOC_PAGE_SIZES, &pages), 0);
+  EXPECT_EQ(pages.page_order_bitmask, 0u) << "no size is a power of two";
+  hl_info_clk_rate rate{};
+  ASSERT_EQ(file.Info(HL_INFO_CLK_RATE, &rate), 0);
+  EXPECT_EQ(rate.max_clk_rate_mhz, 1650u);
+  std::vector<uint32_t> events(4096, 7);
+  hl_info_hw_ip_info ip{};
+  ASSERT_EQ(file.Info(HL_INFO_HW_IP_INFO, &ip), 0);
+  hl_info_args args{};
+  args.op = HL_INFO_HW_EVENTS;
+  args.return_pointer = reinterpret_cast<uint64_t>(events.data());
+  args.return_size = static_cast<uint32_t>(events.size() * sizeof(uint32_t));
+  ASSERT_EQ(file.Ioctl(HL_IOCTL_INFO, &args), 0);
+  EXPECT_EQ(events[ip.num_of_events - 1], 0u);
+  EXPECT_EQ(events[ip.num_of_events], 7u);
+}
+
 TEST_F(Gaudi2NodeTest, BytesGoThroughDramAndSramByCommandsOfTheProgramsOwn) {
   NodeFile file(node_.get(), folder_);
   MappedArena arena(&file);

@@ -1,4 +1,4 @@
-/* Packets that Gaudi and Gaudi2 have alike, for programs of the card's node: words in a buffer. */
+// Packets that Gaudi and Gaudi2 have alike, for programs of the card's node: words in a buffer.
 #ifndef SIMULATOR_DEVICE_NODE_PROGRAMS_PACKETS_H_
 #define SIMULATOR_DEVICE_NODE_PROGRAMS_PACKETS_H_
 
@@ -71,4 +71,4 @@ static inline void put_wreg(struct buffer* b, uint32_t offset, uint32_t value, u
   put(b, op(WREG_32) | barriers | offset << 8);
 }
 
-#endif /* SIMULATOR_DEVICE_NODE_PROGRAMS_PACKETS_H_ */
+#endif  // SIMULATOR_DEVICE_NODE_PROGRAMS_PACKETS_H_

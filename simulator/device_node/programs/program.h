@@ -1,6 +1,5 @@
-/* What programs of the card's node share: the kernel's calls, and lines of what went well. Like the
- * programs it knows the kernel's header alone.
- */
+// What programs of the card's node share: the kernel's calls, and lines of what went well. Like the
+// programs it knows the kernel's header alone.
 #ifndef SIMULATOR_DEVICE_NODE_PROGRAMS_PROGRAM_H_
 #define SIMULATOR_DEVICE_NODE_PROGRAMS_PROGRAM_H_
 
@@ -157,4 +156,4 @@ static inline void time_out_on(uint32_t queue) {
   check(fd >= 0, "the card opens again after the reset");
 }
 
-#endif /* SIMULATOR_DEVICE_NODE_PROGRAMS_PROGRAM_H_ */
+#endif  // SIMULATOR_DEVICE_NODE_PROGRAMS_PROGRAM_H_
