@@ -54,6 +54,43 @@ absl::Status CheckGemm(MmeGemm& g) {
   return absl::OkStatus();
 }
 
+absl::Status CheckConvolution(MmeConvolution& c) {
+  const auto positive = [](const char* field, uint32_t value) {
+    return value > 0 ? absl::OkStatus()
+                     : absl::InvalidArgumentError(absl::StrCat("MmeConvolution: ", field, " = 0"));
+  };
+  RETURN_IF_ERROR(positive("batch", c.batch));
+  RETURN_IF_ERROR(positive("height", c.height));
+  RETURN_IF_ERROR(positive("width", c.width));
+  RETURN_IF_ERROR(positive("channels", c.channels));
+  RETURN_IF_ERROR(positive("out_height", c.out_height));
+  RETURN_IF_ERROR(positive("out_width", c.out_width));
+  RETURN_IF_ERROR(positive("filters", c.filters));
+  RETURN_IF_ERROR(positive("stride_h", c.stride_h));
+  RETURN_IF_ERROR(positive("stride_w", c.stride_w));
+  RETURN_IF_ERROR(positive("dilation_h", c.dilation_h));
+  RETURN_IF_ERROR(positive("dilation_w", c.dilation_w));
+  for (uint32_t taps : {c.kernel_h, c.kernel_w}) {
+    if (taps == 0 || taps > kMaxMmeSteps) {
+      return absl::InvalidArgumentError(absl::StrCat("MmeConvolution: a kernel of ", c.kernel_h,
+                                                     " x ", c.kernel_w, "; each side 1 to ",
+                                                     kMaxMmeSteps));
+    }
+  }
+  auto& [xn, xh, xw] = c.x_strides;
+  auto& [wr, ws, wc] = c.w_strides;
+  auto& [yn, yh, yw] = c.y_strides;
+  RETURN_IF_ERROR(CheckMmeStride("x_strides[2] (w)", c.width, c.channels, xw));
+  RETURN_IF_ERROR(CheckMmeStride("x_strides[1] (h)", c.height, c.width * xw, xh));
+  RETURN_IF_ERROR(CheckMmeStride("x_strides[0] (n)", c.batch, c.height * xh, xn));
+  RETURN_IF_ERROR(CheckMmeStride("w_strides[2] (c)", c.channels, c.filters, wc));
+  RETURN_IF_ERROR(CheckMmeStride("w_strides[1] (s)", c.kernel_w, c.channels * wc, ws));
+  RETURN_IF_ERROR(CheckMmeStride("w_strides[0] (r)", c.kernel_h, c.kernel_w * ws, wr));
+  RETURN_IF_ERROR(CheckMmeStride("y_strides[2] (w)", c.out_width, c.filters, yw));
+  RETURN_IF_ERROR(CheckMmeStride("y_strides[1] (h)", c.out_height, c.out_width * yw, yh));
+  return CheckMmeStride("y_strides[0] (n)", c.batch, c.out_height * yh, yn);
+}
+
 std::vector<GemmPiece> CutGemm(const MmeGemm& g, uint64_t step_rows, uint64_t step_columns) {
   std::vector<GemmPiece> pieces;
   const uint64_t rows = kMaxMmeSteps * step_rows, columns = kMaxMmeSteps * step_columns;

@@ -1,6 +1,6 @@
 // What lowering a product to MME descriptors is in every dialect: what is refused, how it is cut
 // where loop counters end, and a matrix as the offsets that an address generator has in registers.
-// Convolutions use the checks.
+// And what is refused of a convolution.
 #ifndef HAL_MME_PRODUCT_H_
 #define HAL_MME_PRODUCT_H_
 
@@ -93,6 +93,9 @@ absl::Status CheckMmeStride(const char* field, uint64_t lines, uint64_t natural,
 
 // Refuses, by name, a product that no descriptor has; fills in the strides that it leaves open.
 absl::Status CheckGemm(MmeGemm& gemm);
+
+// The same for a convolution: sizes, and strides.
+absl::Status CheckConvolution(MmeConvolution& convolution);
 
 // A piece of a product: what one descriptor computes.
 struct GemmPiece {

@@ -157,41 +157,10 @@ absl::StatusOr<std::vector<MmePart>> LowerConvolution(const Chip& chip,
   MmeConvolution c = convolution;
   ASSIGN_OR_RETURN(const mme::DataType in, MmeType("in", c.in));
   ASSIGN_OR_RETURN(const mme::DataType out, MmeType("out", c.out));
-  const auto positive = [](const char* field, uint32_t value) {
-    return value > 0 ? absl::OkStatus()
-                     : absl::InvalidArgumentError(absl::StrCat("MmeConvolution: ", field, " = 0"));
-  };
-  RETURN_IF_ERROR(positive("batch", c.batch));
-  RETURN_IF_ERROR(positive("height", c.height));
-  RETURN_IF_ERROR(positive("width", c.width));
-  RETURN_IF_ERROR(positive("channels", c.channels));
-  RETURN_IF_ERROR(positive("out_height", c.out_height));
-  RETURN_IF_ERROR(positive("out_width", c.out_width));
-  RETURN_IF_ERROR(positive("filters", c.filters));
-  RETURN_IF_ERROR(positive("stride_h", c.stride_h));
-  RETURN_IF_ERROR(positive("stride_w", c.stride_w));
-  RETURN_IF_ERROR(positive("dilation_h", c.dilation_h));
-  RETURN_IF_ERROR(positive("dilation_w", c.dilation_w));
-  for (uint32_t taps : {c.kernel_h, c.kernel_w}) {
-    if (taps == 0 || taps > kMaxMmeSteps) {
-      return absl::InvalidArgumentError(absl::StrCat("MmeConvolution: a kernel of ", c.kernel_h,
-                                                     " x ", c.kernel_w, "; each side 1 to ",
-                                                     kMaxMmeSteps));
-    }
-  }
-  // Strides in the order of the descriptor's dims, which count from the innermost.
-  uint64_t xw = c.x_strides[2], xh = c.x_strides[1], xn = c.x_strides[0];
-  uint64_t wc = c.w_strides[2], ws = c.w_strides[1], wr = c.w_strides[0];
-  uint64_t yw = c.y_strides[2], yh = c.y_strides[1], yn = c.y_strides[0];
-  RETURN_IF_ERROR(CheckMmeStride("x_strides[2] (w)", c.width, c.channels, xw));
-  RETURN_IF_ERROR(CheckMmeStride("x_strides[1] (h)", c.height, c.width * xw, xh));
-  RETURN_IF_ERROR(CheckMmeStride("x_strides[0] (n)", c.batch, c.height * xh, xn));
-  RETURN_IF_ERROR(CheckMmeStride("w_strides[2] (c)", c.channels, c.filters, wc));
-  RETURN_IF_ERROR(CheckMmeStride("w_strides[1] (s)", c.kernel_w, c.channels * wc, ws));
-  RETURN_IF_ERROR(CheckMmeStride("w_strides[0] (r)", c.kernel_h, c.kernel_w * ws, wr));
-  RETURN_IF_ERROR(CheckMmeStride("y_strides[2] (w)", c.out_width, c.filters, yw));
-  RETURN_IF_ERROR(CheckMmeStride("y_strides[1] (h)", c.out_height, c.out_width * yw, yh));
-  RETURN_IF_ERROR(CheckMmeStride("y_strides[0] (n)", c.batch, c.out_height * yh, yn));
+  RETURN_IF_ERROR(CheckConvolution(c));
+  const auto [xn, xh, xw] = c.x_strides;
+  const auto [wr, ws, wc] = c.w_strides;
+  const auto [yn, yh, yw] = c.y_strides;
   const uint64_t xd = c.height * xh, yd = c.out_height * yh;  // of the depth, which is 1
 
   const uint64_t m = RowsOf(chip, c.in);

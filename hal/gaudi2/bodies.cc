@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi2/blocks.h"
 #include "hal/abi/gaudi2/dma_core.h"
 #include "hal/abi/gaudi2/mme.h"
@@ -144,10 +143,9 @@ absl::Status Gaudi2CommandWriter::Dma(const DmaFill& command, std::optional<Sob>
   return absl::OkStatus();
 }
 
-absl::Status Gaudi2CommandWriter::Mme(const MmeGemm& command, std::optional<Sob> signal) {
-  RETURN_IF_ERROR(checks_.RequireBody("MmeGemm", EngineKind::kMme));
-  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 2));
-  ASSIGN_OR_RETURN(const std::vector<MmePart> parts, LowerGemm(command));
+void Gaudi2CommandWriter::WriteDescriptors(const std::vector<MmePart>& parts, SymbolicAddress a,
+                                           SymbolicAddress b, SymbolicAddress c,
+                                           std::optional<Sob> signal) {
   for (size_t i = 0; i < parts.size(); ++i) {
     abi::MmeDescriptor d = parts[i].descriptor;
     // The engine runs descriptors in order, so the last one speaks for all: once from each core,
@@ -166,23 +164,32 @@ absl::Status Gaudi2CommandWriter::Mme(const MmeGemm& command, std::optional<Sob>
     const auto word = [first](size_t offset) { return first + static_cast<uint32_t>(offset / 4); };
     packets_.RelocateAddress(word(offsetof(abi::MmeDescriptor, a_low)),
                              word(offsetof(abi::MmeDescriptor, a_high)),
-                             {command.a.symbol, command.a.offset + parts[i].offset_a});
+                             {a.symbol, a.offset + parts[i].offset_a});
     packets_.RelocateAddress(word(offsetof(abi::MmeDescriptor, b_low)),
                              word(offsetof(abi::MmeDescriptor, b_high)),
-                             {command.b.symbol, command.b.offset + parts[i].offset_b});
+                             {b.symbol, b.offset + parts[i].offset_b});
     packets_.RelocateAddress(word(offsetof(abi::MmeDescriptor, cout0_low)),
                              word(offsetof(abi::MmeDescriptor, cout0_high)),
-                             {command.c.symbol, command.c.offset + parts[i].offset_c});
+                             {c.symbol, c.offset + parts[i].offset_c});
     if (signals) RelocateSob(word(offsetof(abi::MmeDescriptor, sync_obj_addr0)), *signal);
     packets_.WriteRegister(mme::CMD::kOffset, mme::kGo, {});
   }
+}
+
+absl::Status Gaudi2CommandWriter::Mme(const MmeGemm& command, std::optional<Sob> signal) {
+  RETURN_IF_ERROR(checks_.RequireBody("MmeGemm", EngineKind::kMme));
+  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 2));
+  ASSIGN_OR_RETURN(const std::vector<MmePart> parts, LowerGemm(command));
+  WriteDescriptors(parts, command.a, command.b, command.c, signal);
   return absl::OkStatus();
 }
 
-absl::Status Gaudi2CommandWriter::Mme(const MmeConvolution&, std::optional<Sob>) {
+absl::Status Gaudi2CommandWriter::Mme(const MmeConvolution& command, std::optional<Sob> signal) {
   RETURN_IF_ERROR(checks_.RequireBody("MmeConvolution", EngineKind::kMme));
-  return absl::UnimplementedError(
-      absl::StrCat(checks_.name(), ": MmeConvolution on dialect gaudi2"));
+  if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 2));
+  ASSIGN_OR_RETURN(const std::vector<MmePart> parts, LowerConvolution(command));
+  WriteDescriptors(parts, command.x, command.w, command.y, signal);
+  return absl::OkStatus();
 }
 
 absl::Status Gaudi2CommandWriter::Tpc(const TpcBox& command, std::optional<Sob> signal) {

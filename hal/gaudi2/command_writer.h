@@ -17,6 +17,7 @@
 #include "hal/command_checks.h"
 #include "hal/command_writer.h"
 #include "hal/commands.h"
+#include "hal/gaudi2/mme_lowering.h"
 #include "hal/gaudi2/packet_writer.h"
 
 namespace openhpu::hal::gaudi2 {
@@ -38,7 +39,6 @@ class Gaudi2CommandWriter final : public CommandWriter {
   absl::Status Dma(const DmaCopy& command, std::optional<Sob> signal) override;
   absl::Status Dma(const DmaFill& command, std::optional<Sob> signal) override;
   absl::Status Mme(const MmeGemm& command, std::optional<Sob> signal) override;
-  // Unimplemented.
   absl::Status Mme(const MmeConvolution& command, std::optional<Sob> signal) override;
   absl::Status Tpc(const TpcBox& command, std::optional<Sob> signal) override;
   uint32_t size() const override { return packets_.bytes(); }
@@ -56,6 +56,8 @@ class Gaudi2CommandWriter final : public CommandWriter {
   void WriteLinear(SymbolicAddress source, SymbolicAddress destination, uint64_t bytes,
                    std::optional<Sob> signal);
   void WriteCompletion(Sob sob);
+  void WriteDescriptors(const std::vector<MmePart>& parts, SymbolicAddress a, SymbolicAddress b,
+                        SymbolicAddress c, std::optional<Sob> signal);
 
   const Chip& chip_;  // outlives the writer
   const Role role_;

@@ -437,10 +437,29 @@ TEST(CommandWriterTest, RefusesWhatDoesNotFitByName) {
   ExpectStatus(dma->Dma(DmaCopy(), std::nullopt), StatusCode::kInvalidArgument, "0 bytes");
 }
 
-TEST(CommandWriterTest, WhatIsNotWrittenYetSaysSo) {
-  auto mme = Writer(kMme0, Role::kBody);
-  ExpectStatus(mme->Mme(MmeConvolution(), std::nullopt), StatusCode::kUnimplemented,
-               "MmeConvolution on dialect gaudi2");
+TEST(CommandWriterTest, AConvolutionHasItsAddressesAndSignal) {
+  auto writer = Writer(kMme0, Role::kBody);
+  MmeConvolution c;
+  c.x = {0, 8}, c.w = {1, 16}, c.y = {2, 0};
+  c.batch = 1, c.height = c.width = c.out_height = c.out_width = 8;
+  c.channels = 16, c.filters = 65536 + 1;  // two descriptors
+  c.x_strides = {1024, 128, 16};
+  c.w_strides = {0, 0, c.filters};
+  c.y_strides = {uint64_t{64} * c.filters, uint64_t{8} * c.filters, c.filters};
+  ASSERT_TRUE(writer->Mme(c, Sob{2}).ok());
+  const std::vector<Packet> packets = Decode(writer->Take());
+  const std::vector<uint32_t> r = Registers(packets, abi::mme::CMD::kOffset);
+  abi::MmeDescriptor last;
+  std::memcpy(static_cast<void*>(&last), &r[abi::mme::kArch / 4], sizeof last);
+  EXPECT_EQ(r[abi::mme::CMD::kOffset / 4], 0x3FFu);
+  EXPECT_EQ(last.a_low, 0x2000'0008u);
+  EXPECT_EQ(last.b_low, 0x3000'0010u + 65536 * 4);
+  EXPECT_EQ(last.cout0_high, 4u);  // beyond the symbol's 4 GiB
+  EXPECT_EQ(last.cout0_low, 65536u * 4 - 0x100);
+  EXPECT_EQ(last.tensor_b.valid_elements[0], 1u);
+  EXPECT_EQ(last.sync_obj_addr0,
+            static_cast<uint32_t>(abi::SyncManagerObjsBase(0) + sync::SOB_OBJ::At(64 + 2)));
+  EXPECT_EQ(last.sync_obj_val0, 0x80000001u);
 }
 
 TEST(CommandWriterTest, QueuesFollowTheKernelsNumbers) {

@@ -23,6 +23,7 @@ constexpr uint64_t kCores = 2;
 constexpr uint64_t kTileRows = kCores * kMmeCoreRows;
 constexpr uint64_t kTileColumns = kMmeCoreCols;
 constexpr uint64_t kPortLines = 64;  // rows or columns that one input buffer gives
+constexpr uint32_t kTaps = 0x7;      // the loops over the taps of a convolution
 
 // The input buffers (SB), in the vendor's order of ports: two for A, two for B.
 constexpr std::array<uint32_t, 2> kBuffersOfA = {0, 4};
@@ -65,8 +66,9 @@ uint32_t Routing(bool master) {
   return Eus::SB3_REMOTE_OUT_EN::Set(word, 1);
 }
 
-// Every brain of both cores works, and drops no loop: each tile is stored when its product is done.
-void SetBrains(bool trans_a, MmeDescriptor& d) {
+// Every brain of both cores works. Inputs walk every loop; `accumulated` are those that the sum of
+// a tile runs over, which its roll-up and its stores drop.
+void SetBrains(bool trans_a, uint32_t accumulated, MmeDescriptor& d) {
   using Low = mme::BRAINS_LOW;
   using High = mme::BRAINS_HIGH;
   uint32_t low = Low::A_MASTER_EN::Set(0, 1);
@@ -76,11 +78,14 @@ void SetBrains(bool trans_a, MmeDescriptor& d) {
   low = Low::AGU_COUT0_MASTER_EN::Set(low, 1);
   low = Low::AGU_COUT0_SLAVE_EN::Set(low, 1);
   low = Low::AGU_COUT1_MASTER_EN::Set(low, 1);
-  d.brains_low = Low::AGU_COUT1_SLAVE_EN::Set(low, 1);
+  low = Low::AGU_COUT1_SLAVE_EN::Set(low, 1);
+  low = Low::AGU_COUT0_LOOP_MASK::Set(low, accumulated);
+  d.brains_low = Low::AGU_COUT1_LOOP_MASK::Set(low, accumulated);
   uint32_t high = High::EU_MASTER_EN::Set(0, 1);
   high = High::EU_SLAVE_EN::Set(high, 1);
   high = High::AP_MASTER_EN::Set(high, 1);
   high = High::AP_SLAVE_EN::Set(high, 1);
+  high = High::AP_LOOP_MASK::Set(high, accumulated);
   d.brains_high = High::SHUFFLE_A::Set(
       high, static_cast<uint32_t>(trans_a ? mme::ShuffleA::kTwoPorts : mme::ShuffleA::kNone));
 }
@@ -115,10 +120,10 @@ void SetLoops(const std::array<uint64_t, 5>& sizes, const std::array<LoopDims, 5
   d.outer_loop = mme::OUTER_LOOP::ASSOCIATED_DIMS_COUT::Set(outer, dims[4].c);
 }
 
-// What is the same in every descriptor of a product.
-MmeDescriptor Common(const MmeGemm& g, mme::DataType in, mme::DataType out) {
+// What is the same in every descriptor of a command. trans: dim 0 of the operand is the common one.
+MmeDescriptor Common(bool trans_a, bool trans_b, uint32_t accumulated, mme::DataType in,
+                     mme::DataType out) {
   MmeDescriptor d;
-  const bool trans_a = !g.trans_a, trans_b = g.trans_b;  // dim 0 is the common one
   uint32_t low = mme::HEADER_LOW::TRANS_A::Set(0, trans_a);
   low = mme::HEADER_LOW::TRANS_B::Set(low, trans_b);
   low = mme::HEADER_LOW::AGU_READS_A::Set(low, MaskOf(kBuffersOfA));
@@ -127,7 +132,7 @@ MmeDescriptor Common(const MmeGemm& g, mme::DataType in, mme::DataType out) {
   low = mme::HEADER_LOW::STORE_EN0::Set(low, 1);
   low = mme::HEADER_LOW::DATA_TYPE_IN::Set(low, static_cast<uint32_t>(in));
   d.header_low = mme::HEADER_LOW::DATA_TYPE_COUT::Set(low, static_cast<uint32_t>(out));
-  SetBrains(trans_a, d);
+  SetBrains(trans_a, accumulated, d);
   d.eus_master = Routing(true);
   d.eus_slave = Routing(false);
   // Results do not depend on the following: the reset value, the vendor's, and no events.
@@ -136,6 +141,10 @@ MmeDescriptor Common(const MmeGemm& g, mme::DataType in, mme::DataType out) {
   d.perf_evt_in = mme::PERF_EVT_IN::START_END_MASK::Set(0, 3);
   d.perf_evt_out = mme::PERF_EVT_OUT::START_END_MASK::Set(0, 3);
   return d;
+}
+
+int32_t (&BaseOf(uint64_t core, MmeAguPair& pair))[5] {
+  return core == 0 ? pair.master.roi_base_offset : pair.slave.roi_base_offset;
 }
 
 absl::StatusOr<MmePart> LowerPiece(const MmeGemm& g, const GemmPiece& p, uint64_t products,
@@ -171,11 +180,8 @@ absl::StatusOr<MmePart> LowerPiece(const MmeGemm& g, const GemmPiece& p, uint64_
   d.cout_ss = kMmeCoreRows - 1;
 
   for (uint64_t core = 0; core < kCores; ++core) {
-    const auto agu = [core](MmeAguPair& pair) -> int32_t(&)[5] {
-      return core == 0 ? pair.master.roi_base_offset : pair.slave.roi_base_offset;
-    };
     for (uint64_t port = 0; port < kBuffersOfA.size(); ++port) {
-      int32_t(&base)[5] = agu(d.agu_in[kBuffersOfA[port]]);
+      int32_t(&base)[5] = BaseOf(core, d.agu_in[kBuffersOfA[port]]);
       if (trans_a) {
         fit("roiBaseOffset[1] of a", (core + kCores * port) * g.lda, base[1]);
       } else {
@@ -184,7 +190,7 @@ absl::StatusOr<MmePart> LowerPiece(const MmeGemm& g, const GemmPiece& p, uint64_
     }
     for (uint64_t port = 0; port < kBuffersOfB.size(); ++port) {
       const uint64_t column = kTileColumns / kCores * core + kPortLines * port;
-      int32_t(&base)[5] = agu(d.agu_in[kBuffersOfB[port]]);
+      int32_t(&base)[5] = BaseOf(core, d.agu_in[kBuffersOfB[port]]);
       if (trans_b) {
         fit("roiBaseOffset[1] of b", column * g.ldb, base[1]);
       } else {
@@ -192,7 +198,7 @@ absl::StatusOr<MmePart> LowerPiece(const MmeGemm& g, const GemmPiece& p, uint64_
       }
     }
     for (uint64_t out = 0; out < 2; ++out) {
-      int32_t(&base)[5] = agu(d.agu_cout[out]);
+      int32_t(&base)[5] = BaseOf(core, d.agu_cout[out]);
       fit("roiBaseOffset[0] of c", kTileColumns / 2 * out, base[0]);
       fit("roiBaseOffset[1] of c", (trans_a ? 1 : kMmeCoreRows) * core * g.ldc, base[1]);
     }
@@ -213,6 +219,84 @@ absl::StatusOr<MmePart> LowerPiece(const MmeGemm& g, const GemmPiece& p, uint64_
   return part;
 }
 
+// Filters [f0, f0 + filters) of the convolution, whose strides are known.
+absl::StatusOr<MmePart> LowerFilters(const MmeConvolution& c, uint64_t f0, uint64_t filters,
+                                     uint64_t products, const MmeDescriptor& common) {
+  MmePart part;
+  MmeDescriptor& d = part.descriptor;
+  d = common;
+  using Low = mme::HEADER_LOW;
+  d.header_low = Low::ADVANCE_A::Set(Low::ADVANCE_C::Set(d.header_low, 1), 1);
+  // Taps move where a walk begins, so ports differ by where they start in it.
+  using High = mme::HEADER_HIGH;
+  d.header_high =
+      High::SWAP_BASE_AND_OFFSET_A::Set(High::SWAP_BASE_AND_OFFSET_COUT::Set(d.header_high, 1), 1);
+
+  const auto [xn, xh, xw] = c.x_strides;
+  const auto [wr, ws, wc] = c.w_strides;
+  const auto [yn, yh, yw] = c.y_strides;
+  const uint64_t xd = c.height * xh, yd = c.out_height * yh;  // of the depth, which is 1
+  const uint64_t wq = c.kernel_h * wr;
+  constexpr uint64_t kPorts = kCores * kBuffersOfA.size();
+  const uint64_t columns = std::max<uint64_t>(c.out_width, kPorts);
+  const uint64_t channels = CeilDiv(c.channels, products) * products;
+
+  MmeFit fit("MmeConvolution");
+  const auto set = [&fit](abi::gaudi2::MmeTensor& t, const std::array<uint64_t, 5>& valid,
+                          const std::array<uint64_t, 5>& loop, const std::array<uint64_t, 4>& roi,
+                          const std::array<uint64_t, 4>& stride) {
+    for (int i = 0; i < 5; ++i) {
+      fit("valid", valid[i], t.valid_elements[i]);
+      fit("loopStride", loop[i], t.loop_stride[i]);
+      if (i == 4) break;
+      fit("roiSize", roi[i], t.roi_size[i]);
+      fit("spatialStride", stride[i], t.spatial_strides[i]);
+    }
+  };
+  set(d.tensor_a, {c.channels, c.width * xw, c.height * xh, xd, c.batch * xn},
+      {0, c.dilation_w * xw, c.dilation_h * xh, xd, 0},
+      {channels, BoundedProduct(c.stride_w, columns, xw),
+       BoundedProduct(c.stride_h, c.out_height, xh), xd},
+      {BoundedProduct(kPorts, c.stride_w, xw), c.stride_h * xh, xd, xn});
+  set(d.tensor_b, {filters, c.channels * wc, c.kernel_w * ws, wq, wq},
+      {kTileColumns, 0, ws, wr, wq}, {kPortLines, channels * wc, ws, wr}, {wc, ws, wr, wq});
+  set(d.tensor_cout, {filters, c.out_width * yw, c.out_height * yh, yd, c.batch * yn},
+      {kTileColumns, 0, 0, 0, 0}, {kTileColumns, columns * yw, c.out_height * yh, yd},
+      {kCores * yw, yh, yd, yn});
+  d.a_ss = kPortLines - 1;
+  fit("spatial size of b", channels - 1, d.b_ss);
+  d.cout_ss = kMmeCoreRows - 1;
+  int32_t pad = 0;
+  fit("startOffset[0] (padding)", c.pad_w * xw, pad);
+  d.tensor_a.start_offset[0] = static_cast<uint32_t>(-pad);
+  fit("startOffset[1] (padding)", c.pad_h * xh, pad);
+  d.tensor_a.start_offset[1] = static_cast<uint32_t>(-pad);
+  for (uint64_t core = 0; core < kCores; ++core) {
+    for (uint64_t port = 0; port < kBuffersOfA.size(); ++port) {
+      fit("roiBaseOffset[1] of a", BoundedProduct(core + kCores * port, c.stride_w, xw),
+          BaseOf(core, d.agu_in[kBuffersOfA[port]])[1]);
+    }
+    for (uint64_t port = 0; port < kBuffersOfB.size(); ++port) {
+      fit("roiBaseOffset[0] of b", kTileColumns / kCores * core + kPortLines * port,
+          BaseOf(core, d.agu_in[kBuffersOfB[port]])[0]);
+    }
+    for (uint64_t out = 0; out < 2; ++out) {
+      int32_t(&base)[5] = BaseOf(core, d.agu_cout[out]);
+      fit("roiBaseOffset[0] of c", kTileColumns / 2 * out, base[0]);
+      fit("roiBaseOffset[1] of c", core * yw, base[1]);
+    }
+  }
+  const uint64_t positions = BoundedProduct(c.batch, c.out_height, columns);
+  fit("numIterations", (positions - 1) / kTileRows, d.num_iterations_minus_1);
+  RETURN_IF_ERROR(fit.status());
+
+  SetLoops({c.kernel_w, c.kernel_h, 1, CeilDiv(filters, kTileColumns), 1},
+           {{{1, 2, kNone}, {2, 3, kNone}, {3, 4, kNone}, {kNone, 0, 0}, {}}}, d);
+  part.offset_b = f0 * StorageBytes(c.in);
+  part.offset_c = f0 * StorageBytes(c.out);
+  return part;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<MmePart>> LowerGemm(const MmeGemm& gemm) {
@@ -220,10 +304,26 @@ absl::StatusOr<std::vector<MmePart>> LowerGemm(const MmeGemm& gemm) {
   ASSIGN_OR_RETURN(const Type in, MmeType("in", g.in));
   ASSIGN_OR_RETURN(const Type out, MmeType("out", g.out));
   RETURN_IF_ERROR(CheckGemm(g));
-  const MmeDescriptor common = Common(g, in.code, out.code);
+  const MmeDescriptor common = Common(!g.trans_a, g.trans_b, 0, in.code, out.code);
   std::vector<MmePart> parts;
   for (const GemmPiece& piece : CutGemm(g, kTileRows, kTileColumns)) {
     ASSIGN_OR_RETURN(MmePart part, LowerPiece(g, piece, in.products, common));
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+absl::StatusOr<std::vector<MmePart>> LowerConvolution(const MmeConvolution& convolution) {
+  MmeConvolution c = convolution;
+  ASSIGN_OR_RETURN(const Type in, MmeType("in", c.in));
+  ASSIGN_OR_RETURN(const Type out, MmeType("out", c.out));
+  RETURN_IF_ERROR(CheckConvolution(c));
+  const MmeDescriptor common = Common(true, false, kTaps, in.code, out.code);
+  std::vector<MmePart> parts;
+  constexpr uint64_t kMostFilters = kMaxMmeSteps * kTileColumns;
+  for (uint64_t f0 = 0; f0 < c.filters; f0 += kMostFilters) {
+    const uint64_t filters = std::min<uint64_t>(kMostFilters, c.filters - f0);
+    ASSIGN_OR_RETURN(MmePart part, LowerFilters(c, f0, filters, in.products, common));
     parts.push_back(part);
   }
   return parts;

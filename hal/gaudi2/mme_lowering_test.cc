@@ -328,5 +328,225 @@ TEST(MmeLoweringTest, RefusesByName) {
   refuse(g, "elements does not fit 31 bits");
 }
 
+TEST(MmeLoweringTest, RefusesConvolutionsByName) {
+  const auto refuse = [](const MmeConvolution& c, const char* what) {
+    const absl::Status status = LowerConvolution(c).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(std::string(status.message()).find(what), std::string::npos) << status.message();
+  };
+  MmeConvolution c;
+  refuse(c, "batch = 0");
+  c.batch = c.height = c.width = c.channels = c.out_height = c.out_width = c.filters = 1;
+  c.kernel_h = 257;
+  refuse(c, "257 x 1");
+  c.kernel_h = 1;
+  c.in = DType::kInt32;
+  refuse(c, "in = i32");
+  c.in = DType::kFloat32;
+  c.y_strides[2] = uint64_t{1} << 30;  // is walked four times
+  refuse(c, "spatialStride");
+  c.y_strides[2] = 0;
+  c.batch = c.out_height = c.out_width = 0x40000000;
+  c.x_strides = c.y_strides = {1, 1, 1};
+  refuse(c, "numIterations");
+}
+
+void MakeDense(MmeConvolution& c) {
+  c.x_strides = {uint64_t{c.height} * c.width * c.channels, uint64_t{c.width} * c.channels,
+                 c.channels};
+  c.w_strides = {uint64_t{c.kernel_w} * c.channels * c.filters, uint64_t{c.channels} * c.filters,
+                 c.filters};
+  c.y_strides = {uint64_t{c.out_height} * c.out_width * c.filters,
+                 uint64_t{c.out_width} * c.filters, c.filters};
+}
+
+// The numbers of 7.3 and 4.3 for one MME: 3 x 2 taps, stride 2 along W, 5 channels of f32.
+TEST(MmeLoweringTest, AConvolutionHasTheReferencesNumbers) {
+  MmeConvolution c;
+  c.batch = 2, c.height = 9, c.width = 12, c.channels = 5, c.filters = 300;
+  c.kernel_h = 3, c.kernel_w = 2, c.stride_w = 2, c.dilation_h = 2, c.pad_h = 1, c.pad_w = 1;
+  c.out_height = 7, c.out_width = 7;
+  MakeDense(c);
+  const auto parts = LowerConvolution(c);
+  ASSERT_TRUE(parts.ok()) << parts.status();
+  ASSERT_EQ(parts->size(), 1u);
+  const MmeDescriptor& d = parts->front().descriptor;
+  EXPECT_EQ(d.conv_kernel_size_minus_1, 0x01000201u);
+  EXPECT_EQ(d.conv_low, 0x015A0151u);
+  EXPECT_EQ(d.conv_high, 0x00050163u);
+  EXPECT_EQ(d.num_iterations_minus_1, 0u);
+  EXPECT_EQ(d.header_high, 0x5u);  // swap A and C
+  EXPECT_EQ(d.brains_low, 0xC7C7C0C0u);
+  EXPECT_EQ(mme::BRAINS_HIGH::AP_LOOP_MASK::Get(d.brains_high), 7u);
+  EXPECT_EQ(mme::BRAINS_HIGH::EU_LOOP_MASK::Get(d.brains_high), 0u);
+  EXPECT_EQ(List(d.tensor_a.valid_elements), (V{5, 60, 540, 540, 1080}));
+  EXPECT_EQ(List(d.tensor_a.loop_stride), (V{0, 5, 120, 540, 0}));
+  EXPECT_EQ(List(d.tensor_a.roi_size), (V{6, 70, 420, 540}));
+  EXPECT_EQ(List(d.tensor_a.spatial_strides), (V{40, 60, 540, 540}));
+  EXPECT_EQ(d.tensor_a.start_offset[0], static_cast<uint32_t>(-5));
+  EXPECT_EQ(d.tensor_a.start_offset[1], static_cast<uint32_t>(-60));
+  EXPECT_EQ(d.a_ss, 63u);
+  EXPECT_EQ(List(d.tensor_b.valid_elements), (V{300, 1500, 3000, 9000, 9000}));
+  EXPECT_EQ(List(d.tensor_b.loop_stride), (V{256, 0, 1500, 3000, 9000}));
+  EXPECT_EQ(List(d.tensor_b.roi_size), (V{64, 1800, 1500, 3000}));
+  EXPECT_EQ(List(d.tensor_b.spatial_strides), (V{300, 1500, 3000, 9000}));
+  EXPECT_EQ(d.b_ss, 5u);
+  EXPECT_EQ(List(d.tensor_cout.valid_elements), (V{300, 2100, 14700, 14700, 29400}));
+  EXPECT_EQ(List(d.tensor_cout.roi_size), (V{256, 2100, 14700, 14700}));
+  EXPECT_EQ(List(d.tensor_cout.spatial_strides), (V{600, 2100, 14700, 14700}));
+  EXPECT_EQ(List(d.agu_in[0].master.roi_base_offset), (V{0, 0, 0, 0, 0}));
+  EXPECT_EQ(List(d.agu_in[0].slave.roi_base_offset), (V{0, 10, 0, 0, 0}));
+  EXPECT_EQ(List(d.agu_in[4].master.roi_base_offset), (V{0, 20, 0, 0, 0}));
+  EXPECT_EQ(List(d.agu_in[4].slave.roi_base_offset), (V{0, 30, 0, 0, 0}));
+  EXPECT_EQ(List(d.agu_in[3].slave.roi_base_offset), (V{192, 0, 0, 0, 0}));
+  EXPECT_EQ(List(d.agu_cout[1].slave.roi_base_offset), (V{128, 300, 0, 0, 0}));
+}
+
+// One long walk, from where a port begins: f(line, x, offset or -1). Fails when a step carries
+// twice.
+template <typename F>
+void VisitSwapped(const MmeTensor& t, const MmeAgu& agu, const std::array<int64_t, 5>& moved,
+                  int64_t lines, int64_t width, const F& f) {
+  std::array<int64_t, 5> base = moved, cur;
+  for (int i = 1; i < 5; ++i) base[i] += static_cast<int32_t>(t.start_offset[i - 1]);
+  base[0] += agu.roi_base_offset[0];
+  for (int i = 1; i < 5; ++i) cur[i] = base[i] + agu.roi_base_offset[i];
+  for (int64_t line = 0; line < lines; ++line) {
+    bool in = true;
+    for (int i = 1; i < 5; ++i) in = in && cur[i] >= 0 && cur[i] < t.valid_elements[i];
+    for (int64_t x = base[0]; x < base[0] + width; ++x) {
+      const bool valid = in && x >= 0 && x < t.valid_elements[0];
+      f(line, x - base[0], valid ? x + cur[1] + cur[2] + cur[3] + cur[4] : -1);
+    }
+    cur[1] += t.spatial_strides[0];
+    for (int i = 1; i < 4 && cur[i] >= base[i] + t.roi_size[i]; ++i) {
+      cur[i] -= t.roi_size[i];
+      ASSERT_LT(cur[i], base[i] + t.roi_size[i]) << "two carries";
+      cur[i + 1] += t.spatial_strides[i];
+    }
+  }
+}
+
+// A convolution over all of its loops: core, port and line of a walk to rows (7.2), against plain
+// loops.
+void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
+  MakeDense(c);
+  std::vector<double> x(c.batch * c.x_strides[0]), w(c.kernel_h * c.w_strides[0]);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(i % 11) - 5;
+  for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<double>(i % 5) - 2;
+  const auto parts = LowerConvolution(c);
+  ASSERT_TRUE(parts.ok()) << parts.status();
+  EXPECT_EQ(parts->size(), descriptors);
+  std::vector<double> y(c.batch * c.y_strides[0], -1e9);
+  for (const MmePart& part : *parts) {
+    const MmeDescriptor& d = part.descriptor;
+    const uint64_t b0 = part.offset_b / StorageBytes(c.in);
+    const uint64_t c0 = part.offset_c / StorageBytes(c.out);
+    const int64_t tiles = int64_t{d.num_iterations_minus_1} + 1, depth = int64_t{d.b_ss} + 1;
+    ASSERT_EQ(d.tensor_a.roi_size[0], depth);
+    for (uint32_t n = 0; n <= d.conv_kernel_size_minus_1 >> 24; ++n) {
+      // [core][row of all tiles][column]
+      std::vector<std::vector<std::array<double, 256>>> sum(
+          2, std::vector<std::array<double, 256>>(tiles * 128));
+      for (uint32_t r = 0; r < c.kernel_h; ++r)
+        for (uint32_t t = 0; t < c.kernel_w; ++t) {
+          std::array<int64_t, 5> a_moved{}, b_moved{};
+          a_moved[1] = int64_t{t} * d.tensor_a.loop_stride[1];
+          a_moved[2] = int64_t{r} * d.tensor_a.loop_stride[2];
+          b_moved[0] = int64_t{n} * d.tensor_b.loop_stride[0];
+          b_moved[2] = int64_t{t} * d.tensor_b.loop_stride[2];
+          b_moved[3] = int64_t{r} * d.tensor_b.loop_stride[3];
+          std::vector<std::array<double, 256>> weights(depth);
+          for (int q = 0; q < 4; ++q) {  // b0 to b3: SB2 and SB3 of the master, then the slave's
+            const auto& pair = d.agu_in[q % 2 == 0 ? 2 : 3];
+            VisitSwapped(d.tensor_b, q < 2 ? pair.master : pair.slave, b_moved, depth, 64,
+                         [&](int64_t line, int64_t e, int64_t at) {
+                           weights[line][64 * q + e] = at < 0 ? 0 : w.at(b0 + at);
+                         });
+          }
+          for (int core = 0; core < 2; ++core)
+            for (int port = 0; port < 2; ++port) {
+              const auto& pair = d.agu_in[port == 0 ? 0 : 4];
+              VisitSwapped(d.tensor_a, core == 0 ? pair.master : pair.slave, a_moved, 64 * tiles,
+                           depth, [&](int64_t line, int64_t e, int64_t at) {
+                             if (at < 0) return;
+                             auto& row = sum[core][line / 64 * 128 + 2 * (line % 64) + port];
+                             for (int f = 0; f < 256; ++f) row[f] += x.at(at) * weights[e][f];
+                           });
+            }
+        }
+      for (int core = 0; core < 2; ++core)
+        for (int out = 0; out < 2; ++out) {
+          const auto& pair = d.agu_cout[out];
+          VisitSwapped(d.tensor_cout, core == 0 ? pair.master : pair.slave,
+                       {int64_t{n} * d.tensor_cout.loop_stride[0], 0, 0, 0, 0}, 128 * tiles, 128,
+                       [&](int64_t line, int64_t e, int64_t at) {
+                         if (at < 0) return;
+                         EXPECT_EQ(y.at(c0 + at), -1e9) << "written twice";
+                         y.at(c0 + at) = sum[core][line][128 * out + e];
+                       });
+        }
+    }
+  }
+  size_t at = 0;
+  for (uint32_t n = 0; n < c.batch; ++n)
+    for (int64_t ho = 0; ho < c.out_height; ++ho)
+      for (int64_t wo = 0; wo < c.out_width; ++wo)
+        for (uint32_t f = 0; f < c.filters; ++f, ++at) {
+          double sum = 0;
+          for (uint32_t r = 0; r < c.kernel_h; ++r)
+            for (uint32_t t = 0; t < c.kernel_w; ++t) {
+              const int64_t hi = ho * c.stride_h + r * int64_t{c.dilation_h} - c.pad_h;
+              const int64_t wi = wo * c.stride_w + t * int64_t{c.dilation_w} - c.pad_w;
+              if (hi < 0 || hi >= c.height || wi < 0 || wi >= c.width) continue;
+              for (uint32_t k = 0; k < c.channels; ++k) {
+                sum += x[n * c.x_strides[0] + hi * c.x_strides[1] + wi * c.x_strides[2] + k] *
+                       w[r * c.w_strides[0] + t * c.w_strides[1] + k * c.w_strides[2] + f];
+              }
+            }
+          ASSERT_EQ(y[at], sum) << "n " << n << " h " << ho << " w " << wo << " f " << f;
+        }
+}
+
+TEST(MmeLoweringTest, AConvolutionReadsItsTapsAndPads) {
+  MmeConvolution c;
+  c.batch = 2, c.height = 13, c.width = 14, c.channels = 3;
+  c.filters = 70, c.kernel_h = 3, c.kernel_w = 2, c.pad_h = 1, c.pad_w = 1;
+  c.out_height = 13, c.out_width = 15;  // two tiles of positions
+  CheckConvolution(c);
+  c.in = DType::kBFloat16;
+  c.filters = 300;
+  CheckConvolution(c);
+  c.stride_h = 2, c.stride_w = 3, c.dilation_h = 2, c.pad_h = 2;
+  c.out_height = 7, c.out_width = 5;
+  CheckConvolution(c);
+}
+
+TEST(MmeLoweringTest, NarrowOutputsAreWalkedAsIfTheyHadFourColumns) {
+  MmeConvolution c;
+  c.batch = 1, c.height = 1, c.width = 1, c.channels = 1, c.filters = 1;
+  c.out_height = 1, c.out_width = 1;
+  CheckConvolution(c);
+  c.batch = 3, c.height = 30;
+  c.out_height = 30;
+  CheckConvolution(c);
+  c.kernel_h = 3, c.pad_h = 1;
+  CheckConvolution(c);
+  for (uint32_t width = 1; width < 6; ++width) {
+    c.width = width + 1, c.kernel_w = 2, c.out_width = width;
+    CheckConvolution(c);
+    c.stride_w = 2, c.width = 2 * width;
+    CheckConvolution(c);
+    c.stride_w = 1;
+  }
+}
+
+TEST(MmeLoweringTest, ManyFiltersBecomeSeveralDescriptors) {
+  MmeConvolution c;
+  c.batch = 1, c.height = 1, c.width = 2, c.channels = 1, c.filters = 65600;
+  c.out_height = 1, c.out_width = 2;
+  CheckConvolution(c, 2);
+}
+
 }  // namespace
 }  // namespace openhpu::hal::gaudi2
