@@ -258,6 +258,83 @@ TEST_P(ComputeTest, MultipliesTransposedBatches) {
   }
 }
 
+struct ConvolutionCase {
+  uint32_t batch, height, width, channels, filters, kernel_h, kernel_w, stride_h, stride_w, pad_h,
+      pad_w, dilation_h, dilation_w, groups;
+};
+
+// Against a plain loop: taps, strides, padding, dilation, groups, outputs of one column, and more
+// tiles than one.
+TEST_P(ComputeTest, Convolves) {
+  const ConvolutionCase cases[] = {
+      {2, 20, 21, 5, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {1, 17, 18, 8, 300, 3, 2, 2, 2, 1, 0, 1, 1, 1},
+      {2, 12, 13, 3, 7, 3, 3, 1, 2, 2, 2, 2, 2, 2},  {3, 9, 3, 4, 6, 3, 3, 1, 1, 1, 0, 1, 1, 1},
+      {5, 1, 1, 16, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1},  {1, 7, 7, 3, 64, 7, 7, 2, 2, 3, 3, 1, 1, 1},
+      {2, 8, 8, 6, 6, 1, 1, 1, 1, 0, 0, 1, 1, 3},    {1, 16, 2, 2, 5, 2, 1, 1, 1, 0, 0, 1, 1, 1},
+  };
+  const Engine engine{EngineKind::kMme, 0};
+  for (const ConvolutionCase& t : cases) {
+    hal::MmeConvolution c;
+    c.batch = t.batch, c.height = t.height, c.width = t.width;
+    c.channels = t.channels, c.filters = t.filters;  // of a group
+    c.kernel_h = t.kernel_h, c.kernel_w = t.kernel_w;
+    c.stride_h = t.stride_h, c.stride_w = t.stride_w;
+    c.pad_h = t.pad_h, c.pad_w = t.pad_w;
+    c.dilation_h = t.dilation_h, c.dilation_w = t.dilation_w;
+    c.out_height =
+        (t.height + 2 * t.pad_h - ((t.kernel_h - 1) * t.dilation_h + 1)) / t.stride_h + 1;
+    c.out_width = (t.width + 2 * t.pad_w - ((t.kernel_w - 1) * t.dilation_w + 1)) / t.stride_w + 1;
+    const uint64_t pixel = c.channels * t.groups, out_pixel = c.filters * t.groups;
+    c.x_strides = {c.height * c.width * pixel, c.width * pixel, pixel};
+    c.w_strides = {c.kernel_w * c.channels * out_pixel, c.channels * out_pixel, out_pixel};
+    c.y_strides = {c.out_height * c.out_width * out_pixel, c.out_width * out_pixel, out_pixel};
+    std::vector<float> x(c.batch * c.x_strides[0]), w(c.kernel_h * c.w_strides[0]);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 13) - 6;
+    for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 7) - 3;
+    std::vector<float> want(c.batch * c.y_strides[0]);
+    size_t at = 0;
+    for (int64_t n = 0; n < c.batch; ++n) {
+      for (int64_t ho = 0; ho < c.out_height; ++ho) {
+        for (int64_t wo = 0; wo < c.out_width; ++wo) {
+          for (uint64_t f = 0; f < out_pixel; ++f, ++at) {
+            const uint64_t group = f / c.filters;
+            for (int64_t r = 0; r < c.kernel_h; ++r) {
+              for (int64_t s = 0; s < c.kernel_w; ++s) {
+                const int64_t h = ho * c.stride_h + r * c.dilation_h - c.pad_h;
+                const int64_t v = wo * c.stride_w + s * c.dilation_w - c.pad_w;
+                if (h < 0 || h >= c.height || v < 0 || v >= c.width) continue;
+                for (uint64_t k = 0; k < c.channels; ++k) {
+                  want[at] += x[n * c.x_strides[0] + h * c.x_strides[1] + v * c.x_strides[2] +
+                                group * c.channels + k] *
+                              w[r * c.w_strides[0] + s * c.w_strides[1] + k * c.w_strides[2] + f];
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    SCOPED_TRACE(::testing::Message() << t.height << " x " << t.width << ", " << t.kernel_h << " x "
+                                      << t.kernel_w << ", groups " << t.groups);
+    Launcher launcher(card_);
+    const DeviceAddress out = card_.Allocate(4 * want.size());
+    const uint32_t symbol_x = launcher.Symbol(card_.Upload(x));
+    const uint32_t symbol_w = launcher.Symbol(card_.Upload(w));
+    const uint32_t symbol_y = launcher.Symbol(out);
+    auto body = launcher.Body(engine);
+    for (uint32_t g = 0; g < t.groups; ++g) {
+      c.x = {symbol_x, 4 * uint64_t{g} * c.channels};
+      c.w = {symbol_w, 4 * uint64_t{g} * c.filters};
+      c.y = {symbol_y, 4 * uint64_t{g} * c.filters};
+      ASSERT_THAT(body->Mme(c, hal::Sob{0}), IsOk());
+    }
+    launcher.Add(engine, *body);
+    // Again with everything known of the descriptors.
+    for (int i = 0; i < 2; ++i) EXPECT_THAT(launcher.Run(3, t.groups), IsOk());
+    EXPECT_EQ(card_.ReadAll<float>(out, want.size()), want);
+  }
+}
+
 TEST_P(ComputeTest, FillsAndCopiesStrided) {
   // A 3-D block of a larger array, packed.
   std::vector<uint32_t> big(16 * 8 * 64);

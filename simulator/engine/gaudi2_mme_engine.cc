@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi2/blocks.h"
@@ -15,6 +16,7 @@ namespace mme = hal::abi::gaudi2::mme;
 
 // Registers hold the low half of a sync object's address.
 constexpr uint64_t kSyncHigh = abi::SyncManagerObjsBase(0) >> 32 << 32;
+constexpr uint64_t kStepsOfVector = 1 << 18;  // Work::steps: as long as so many bytes take to copy
 
 }  // namespace
 
@@ -22,27 +24,60 @@ Gaudi2MmeEngine::Gaudi2MmeEngine(sc_core::sc_module_name name, Environment& envi
                                  const Config& config, const hal::Mme& chip)
     : Engine(name, environment, config), fp32_rate_permille_(chip.fp32_rate_permille().value()) {}
 
-void Gaudi2MmeEngine::ResetCommands() { commands_.clear(); }
+void Gaudi2MmeEngine::ResetCommands() {
+  commands_.clear();
+  cache_.Clear();
+  front_ = nullptr;
+  state_ = MmeState();
+}
 
 void Gaudi2MmeEngine::Capture() {
   commands_.emplace_back();
   std::memcpy(static_cast<void*>(&commands_.back().descriptor), registers(mme::kArch),
-              sizeof(abi::MmeDescriptor));
+              sizeof(Descriptor));
   commands_.back().cmd = reg(mme::CMD::kOffset);
 }
 
-absl::StatusOr<Traffic> Gaudi2MmeEngine::OperandTraffic() const {
-  Traffic traffic;
-  const uint64_t times[] = {front_.reads_a, front_.reads_b, 1};
-  for (size_t i = 0; i < boxes_.size(); ++i) {
-    ASSIGN_OR_RETURN(const Traffic once, environment().fabric->Measure({boxes_[i]}));
-    traffic.channels |= once.channels;
-    for (size_t region = 0; region < once.read.size(); ++region) {
-      traffic.read[region] += once.read[region] * times[i];
-      traffic.written[region] += once.written[region];
-    }
+absl::StatusOr<Traffic> Gaudi2MmeEngine::OperandTraffic(const Gaudi2Mme& mme,
+                                                        const MmeBoxes& boxes) const {
+  const Fabric& fabric = *environment().fabric;
+  const MmeView& view = mme.view().view;
+  ASSIGN_OR_RETURN(Traffic traffic, fabric.Measure(boxes.o));
+  for (const auto& [operand, read] : {std::pair{&view.s, &boxes.s}, std::pair{&view.l, &boxes.l}}) {
+    // Each generator gives its rows or columns for every k-vector.
+    const uint64_t most = mme.steps() * mme.common_dim() * operand->agu.size() *
+                          static_cast<uint64_t>(kGaudi2PortLines * operand->ElementBytes());
+    const Gaudi2OperandLoops loops = mme.LoopsOf(*operand);
+    RETURN_IF_ERROR(AddFetched(fabric, *read, loops.rereads, loops.overlapping, most, traffic));
   }
   return traffic;
+}
+
+absl::Status Gaudi2MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared) const {
+  prepared.descriptor = descriptor;
+  ASSIGN_OR_RETURN(prepared.mme, Gaudi2Mme::Read(descriptor));
+  const Gaudi2Mme& mme = *prepared.mme;
+  // The footprint may be found by a walk as long as the work.
+  if (mme.steps() * mme.common_dim() * kStepsOfVector > environment().most_steps) {
+    return absl::ResourceExhaustedError("a descriptor of more work than this machine was made for");
+  }
+  ASSIGN_OR_RETURN(const MmeBoxes boxes, mme.Footprint());
+  prepared.boxes = boxes.All();
+  RETURN_IF_ERROR(CheckBoxes(environment(), prepared.boxes));
+  ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic(mme, boxes));
+  const Timing& timing = environment().timing;
+  const MmeView& view = mme.view().view;
+  const bool fp32 = view.s.type == DType::kFloat32;
+  const uint64_t vectors =
+      fp32 ? (mme.common_dim() * 1000 + fp32_rate_permille_ - 1) / fp32_rate_permille_
+           : mme.common_dim();
+  const uint64_t rollup = (fp32 ? timing.mme_rollup_fp32 : timing.mme_rollup_bf16) *
+                          static_cast<uint64_t>(view.o.ElementBytes());
+  const uint64_t cycles = mme.steps() * std::max(vectors, rollup);
+  prepared.arithmetic = CyclesToTime(cycles, timing.mme_clock_mhz) + timing.mme_fill;
+  prepared.latency = environment().fabric->Latency(traffic);
+  prepared.plan = environment().fabric->MakePlan(config().port, traffic, prepared.arithmetic);
+  return absl::OkStatus();
 }
 
 absl::Status Gaudi2MmeEngine::Prepare(Work& work) {
@@ -51,45 +86,39 @@ absl::Status Gaudi2MmeEngine::Prepare(Work& work) {
     return absl::UnimplementedError(
         absl::StrCat("MME CMD 0x", absl::Hex(command.cmd), " is not modelled"));
   }
-  ASSIGN_OR_RETURN(front_, ReadGaudi2Product(command.descriptor));
-  const std::array<AccessBox, 3> boxes = BoxesOf(front_);
-  boxes_.assign(boxes.begin(), boxes.end());
-  RETURN_IF_ERROR(CheckBoxes(environment(), boxes_));
-  ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic());
-  if (environment().timing.timed) {
-    const Timing& timing = environment().timing;
-    const bool fp32 = front_.shape.in == DType::kFloat32;
-    const uint64_t vectors =
-        fp32 ? (front_.common_dim * 1000 + fp32_rate_permille_ - 1) / fp32_rate_permille_
-             : front_.common_dim;
-    const uint64_t rollup = (fp32 ? timing.mme_rollup_fp32 : timing.mme_rollup_bf16) *
-                            (front_.shape.out == DType::kFloat32 ? 4 : 2);
-    work.arithmetic = CyclesToTime(front_.steps * std::max(vectors, rollup), timing.mme_clock_mhz) +
-                      timing.mme_fill;
-    work.launch = environment().fabric->Latency(traffic);
-    plan_ = environment().fabric->MakePlan(config().port, traffic, work.arithmetic);
+  front_ = cache_.Find(command.descriptor);
+  if (front_ == nullptr) {
+    auto prepared = std::make_unique<Prepared>();
+    RETURN_IF_ERROR(Derive(command.descriptor, *prepared));
+    front_ = cache_.Keep(std::move(prepared));
   } else {
-    plan_.traffic = traffic;
+    RETURN_IF_ERROR(CheckBoxes(environment(), front_->boxes));
   }
-  work.plan = &plan_;
-  work.boxes = &boxes_;
-  work.what = front_.shape.in == DType::kFloat32 ? "mme f32" : "mme bf16";
+  if (environment().timing.timed) {
+    work.launch = front_->latency;
+    work.arithmetic = front_->arithmetic;
+  }
+  work.plan = &front_->plan;
+  work.boxes = &front_->boxes;
+  work.what = front_->mme->view().view.s.type == DType::kFloat32 ? "mme f32" : "mme bf16";
   return absl::OkStatus();
 }
 
 absl::Status Gaudi2MmeEngine::Execute() {
-  return RunGaudi2Product(front_,
-                          environment().exact_arithmetic ? Arithmetic::kExact : Arithmetic::kFast,
-                          *environment().memory);
+  return front_->mme->Run(environment().exact_arithmetic ? Arithmetic::kExact : Arithmetic::kFast,
+                          MmePath::kAuto, *environment().memory, state_);
 }
 
 void Gaudi2MmeEngine::Complete() {
-  for (const uint32_t low : front_.signals) Signal(kSyncHigh | low, front_.signal_value);
+  for (const Gaudi2Signal& signal : front_->mme->view().signals) {
+    for (int64_t i = 0; i < signal.count; ++i) Signal(kSyncHigh | signal.address, signal.value);
+  }
   commands_.pop_front();
+  front_ = nullptr;
 }
 
 std::string Gaudi2MmeEngine::Detail() const {
-  return absl::StrCat(front_.steps, " tiles of ", front_.common_dim);
+  return absl::StrCat(front_->mme->steps(), " tiles of ", front_->mme->common_dim());
 }
 
 }  // namespace openhpu::simulator

@@ -1,17 +1,19 @@
 // An MME of Gaudi2: a master and a slave core behind one queue, up to four descriptors deep, each a
-// copy of what stood in ARCH when CMD was written. Products run (functional/gaudi2_mme.h); what
-// else a descriptor may say is refused by name.
+// copy of what stood in ARCH when CMD was written (functional/gaudi2_mme.h). All signals of a
+// descriptor are sent at its end.
 #ifndef SIMULATOR_ENGINE_GAUDI2_MME_ENGINE_H_
 #define SIMULATOR_ENGINE_GAUDI2_MME_ENGINE_H_
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "hal/abi/gaudi2/mme.h"
 #include "hal/chip.pb.h"
 #include "simulator/engine/engine.h"
+#include "simulator/engine/mme_traffic.h"
 #include "simulator/functional/gaudi2_mme.h"
 
 namespace openhpu::simulator {
@@ -22,9 +24,18 @@ class Gaudi2MmeEngine final : public Engine {
                   const hal::Mme& chip);
 
  private:
+  using Descriptor = hal::abi::gaudi2::MmeDescriptor;
   struct Command {
-    hal::abi::gaudi2::MmeDescriptor descriptor;
+    Descriptor descriptor;
     uint32_t cmd = 0;
+  };
+  // All that follows from a descriptor; descriptors come again and again.
+  struct Prepared {
+    Descriptor descriptor;
+    std::unique_ptr<const Gaudi2Mme> mme;
+    std::vector<AccessBox> boxes;
+    Fabric::Plan plan;
+    Picoseconds latency, arithmetic;
   };
 
   void Capture() override;
@@ -34,14 +45,15 @@ class Gaudi2MmeEngine final : public Engine {
   void ResetCommands() override;
   std::string Detail() const override;
 
+  absl::Status Derive(const Descriptor& descriptor, Prepared& prepared) const;
   // Bytes that both cores fetch: an operand as often as the loops walk it.
-  absl::StatusOr<Traffic> OperandTraffic() const;
+  absl::StatusOr<Traffic> OperandTraffic(const Gaudi2Mme& mme, const MmeBoxes& boxes) const;
 
   const uint64_t fp32_rate_permille_;
   std::deque<Command> commands_;
-  Gaudi2Product front_;  // of the front command, once it is prepared
-  std::vector<AccessBox> boxes_;
-  Fabric::Plan plan_;
+  DescriptorCache<Descriptor, Prepared> cache_;
+  const Prepared* front_ = nullptr;  // of the front command, once it is prepared
+  MmeState state_;
 };
 
 }  // namespace openhpu::simulator

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
@@ -12,22 +13,9 @@ namespace {
 namespace abi = hal::abi::gaudi;
 namespace mme = hal::abi::gaudi::mme;
 
-constexpr size_t kCachedDescriptors = 16384;
 constexpr uint32_t kAllUnits = 0x7F;       // of mme::UnitBits; all are done at once here
 constexpr uint64_t kStepsOfVector = 2048;  // Work::steps: as long as so many bytes take to copy
 constexpr uint64_t kLineBytes = 128;       // one k-vector of an operand: 64 bf16 or 32 fp32
-
-uint64_t HashOf(const abi::MmeDescriptor& descriptor) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(&descriptor);
-  for (size_t i = 0; i + sizeof(uint64_t) <= sizeof descriptor; i += sizeof(uint64_t)) {
-    uint64_t word;
-    std::memcpy(&word, bytes + i, sizeof word);
-    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-    hash ^= hash >> 29;
-  }
-  return hash;
-}
 
 // How the loops walk one input operand.
 struct OperandLoops {
@@ -81,7 +69,7 @@ MmeEngine::MmeEngine(sc_core::sc_module_name name, Environment& environment, con
 void MmeEngine::ResetCommands() {
   commands_.clear();
   newest_ = abi::kMmeShadows - 1;
-  cache_.clear();
+  cache_.Clear();
   front_ = nullptr;
   state_ = MmeState();
 }
@@ -116,26 +104,11 @@ absl::StatusOr<Traffic> MmeEngine::OperandTraffic(const Prepared& prepared) cons
     (is_s ? shared : local).push_back(box);
   }
   ASSIGN_OR_RETURN(Traffic traffic, environment().fabric->Measure(written));
-  const auto add = [&](const std::vector<AccessBox>& boxes, bool is_shared,
-                       uint64_t streams) -> absl::Status {
-    ASSIGN_OR_RETURN(const Traffic once, environment().fabric->Measure(boxes));
-    const uint64_t total = once.bytes_read();
-    traffic.channels |= once.channels;
-    if (total == 0) return absl::OkStatus();
-    const OperandLoops loops = LoopsOf(d, is_shared);
-    const uint64_t most =
-        std::max(total, prepared.work.steps * prepared.work.common_dim * kLineBytes * streams);
-    const uint64_t fetched = std::min(most, total * loops.overlapping) > most / loops.rereads
-                                 ? most
-                                 : std::min(most, total * loops.overlapping * loops.rereads);
-    for (size_t region = 0; region < once.read.size(); ++region) {
-      traffic.read[region] += static_cast<uint64_t>(
-          static_cast<unsigned __int128>(once.read[region]) * fetched / total);
-    }
-    return absl::OkStatus();
-  };
-  RETURN_IF_ERROR(add(shared, true, 1));
-  RETURN_IF_ERROR(add(local, false, 2));
+  const uint64_t lines = prepared.work.steps * prepared.work.common_dim * kLineBytes;
+  const OperandLoops s = LoopsOf(d, true), l = LoopsOf(d, false);
+  const Fabric& fabric = *environment().fabric;
+  RETURN_IF_ERROR(AddFetched(fabric, shared, s.rereads, s.overlapping, lines, traffic));
+  RETURN_IF_ERROR(AddFetched(fabric, local, l.rereads, l.overlapping, 2 * lines, traffic));
   return traffic;
 }
 
@@ -163,18 +136,14 @@ absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared)
 
 absl::Status MmeEngine::Prepare(Work& work) {
   const Descriptor& descriptor = commands_.front();
-  if (cache_.size() >= kCachedDescriptors) cache_.clear();
-  std::unique_ptr<Prepared>& slot = cache_[HashOf(descriptor)];
-  if (slot == nullptr || std::memcmp(&slot->descriptor, &descriptor, sizeof descriptor) != 0) {
-    slot = std::make_unique<Prepared>();
-    if (absl::Status status = Derive(descriptor, *slot); !status.ok()) {
-      slot.reset();
-      return status;
-    }
+  front_ = cache_.Find(descriptor);
+  if (front_ == nullptr) {
+    auto prepared = std::make_unique<Prepared>();
+    RETURN_IF_ERROR(Derive(descriptor, *prepared));
+    front_ = cache_.Keep(std::move(prepared));
   } else {
-    RETURN_IF_ERROR(CheckBoxes(environment(), slot->boxes));
+    RETURN_IF_ERROR(CheckBoxes(environment(), front_->boxes));
   }
-  front_ = slot.get();
   if (environment().timing.timed) {
     work.launch = front_->latency;
     work.arithmetic = front_->arithmetic;

@@ -6,13 +6,12 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "hal/abi/gaudi/mme.h"
 #include "simulator/engine/engine.h"
+#include "simulator/engine/mme_traffic.h"
 #include "simulator/functional/mme.h"
 
 namespace openhpu::simulator {
@@ -44,7 +43,7 @@ class MmeEngine final : public Engine {
 
   std::deque<Descriptor> commands_;
   int newest_ = hal::abi::gaudi::kMmeShadows - 1;  // the shadow slot of the last command
-  std::unordered_map<uint64_t, std::unique_ptr<Prepared>> cache_;  // by hash
+  DescriptorCache<Descriptor, Prepared> cache_;
   Prepared* front_ = nullptr;
   MmeState state_;
 };

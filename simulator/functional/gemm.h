@@ -5,10 +5,12 @@
 // c[(K+1)%4]) + (c[(K+2)%4] + c[(K+3)%4]), then no negative zero, ReLU, conversion
 // (mme_descriptor.md, section 6); every step is rounded as the shape says. Denormal inputs and
 // results of every step count as signed zeros, a NaN is stored as 0x7FFFFFFF or 0x7FFF, and ReLU
-// keeps it. The bits are equal on every machine, for any number of threads. Fast: oneDNN on the
-// operands in place. The bits hold for one library, ISA level and number of threads;
-// OPENHPU_CPU_ISA (avx2, avx512_core, avx512_core_bf16 ...: a value of oneDNN's DNNL_MAX_CPU_ISA)
-// pins the level. It rounds to nearest only: what is to be rounded otherwise goes the exact way.
+// keeps it. In Gaudi2's order: gemm_trees.h, whose sums are rounded to nearest, and only
+// conversions as the shape says. The bits are equal on every machine, for any number of threads.
+// Fast: oneDNN on the operands in place. The bits hold for one library, ISA level and number of
+// threads; OPENHPU_CPU_ISA (avx2, avx512_core, avx512_core_bf16 ...: a value of oneDNN's
+// DNNL_MAX_CPU_ISA) pins the level. It rounds to nearest only: what is to be rounded otherwise goes
+// the exact way.
 //
 // All functions are safe to call from any thread and use the process's OpenMP threads. Strides are
 // in elements, may be 0 or negative for inputs; outputs must not overlap each other or the inputs.
@@ -42,6 +44,7 @@ struct GemmShape {
   DType out = DType::kFloat32;
   bool relu = false;
   Rounding rounding = Rounding::kNearestEven;
+  SumOrder order = SumOrder::kChains;  // of the exact product
 };
 
 // InvalidArgument names what no product has: a negative size, an integer type, a result that is not
@@ -69,6 +72,7 @@ struct ConvolutionShape {
   DType out_type = DType::kFloat32;
   bool relu = false;
   Rounding rounding = Rounding::kNearestEven;
+  SumOrder order = SumOrder::kChains;  // of the exact product
 };
 
 absl::Status Validate(const ConvolutionShape& shape);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "hal/base/status_macros.h"
 #include "simulator/functional/gemm.h"
 #include "simulator/functional/gemm_kernels.h"
+#include "simulator/functional/gemm_trees.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -59,7 +61,10 @@ class LinesAlongK final : public Lines {
   int64_t line_stride_, k_stride_;
 };
 
-// Lines lie next to each other; where a k begins is given by a table or a stride.
+constexpr int64_t kNoOffset = INT64_MIN;
+
+// Lines lie next to each other; where a k begins is given by a table (kNoOffset: zeros) or a
+// stride.
 template <typename T>
 class LinesAcrossK final : public Lines {
  public:
@@ -69,8 +74,12 @@ class LinesAcrossK final : public Lines {
             float* const to[4]) const override {
     if (lines < width) Clear(count, width, to);
     for (int64_t j = 0; j < count; ++j) {
-      const T* from = data_ + line + (k_offsets_ ? k_offsets_[k + j] : (k + j) * k_stride_);
       float* out = to[j & 3] + (j >> 2) * width;
+      if (k_offsets_ != nullptr && k_offsets_[k + j] == kNoOffset) {
+        std::fill_n(out, width, 0.0f);
+        continue;
+      }
+      const T* from = data_ + line + (k_offsets_ ? k_offsets_[k + j] : (k + j) * k_stride_);
       for (int64_t i = 0; i < lines; ++i) out[i] = Widen(from[i]);
     }
   }
@@ -92,25 +101,28 @@ std::array<int64_t, 4> Position(const ConvolutionShape& s, int64_t line) {
   return at;
 }
 
-// Lines are output positions, k runs over channels, then taps.
+// Lines are output positions, k runs over channels, of which each tap has `channels_apart`, then
+// taps.
 template <typename T>
 class LinesOfImage final : public Lines {
  public:
-  LinesOfImage(const ConvolutionShape& shape, const T* x) : s_(shape), x_(x) {}
+  LinesOfImage(const ConvolutionShape& shape, int64_t channels_apart, const T* x)
+      : s_(shape), channels_apart_(channels_apart), x_(x) {}
   void Pack(int64_t line, int64_t lines, int64_t k, int64_t count, int width,
             float* const to[4]) const override {
     Clear(count, width, to);
     for (int64_t i = 0; i < lines; ++i) {
       const std::array<int64_t, 4> at = Position(s_, line + i);
-      int64_t channel = k % s_.channels, tap = k / s_.channels;
+      int64_t channel = k % channels_apart_, tap = k / channels_apart_;
       for (int64_t j = 0; j < count;) {
         const int64_t run = std::min(s_.channels - channel, count - j);
-        if (const T* from = Tap(at, tap)) {
+        if (const T* from = run > 0 ? Tap(at, tap) : nullptr) {
           from += channel;
-          for (int64_t c = 0; c < run; ++c, ++j) to[j & 3][(j >> 2) * width + i] = Widen(from[c]);
-        } else {
-          j += run;
+          for (int64_t c = 0; c < run; ++c) {
+            to[(j + c) & 3][((j + c) >> 2) * width + i] = Widen(from[c]);
+          }
         }
+        j += channels_apart_ - channel;
         channel = 0;
         ++tap;
       }
@@ -131,6 +143,7 @@ class LinesOfImage final : public Lines {
   }
 
   const ConvolutionShape& s_;
+  const int64_t channels_apart_;
   const T* x_;
 };
 
@@ -174,13 +187,14 @@ struct Product {
 // What all products of a call share.
 struct ProductShape {
   int64_t m, n, k;
-  DType out;
+  DType in, out;
   bool relu;
   Rounding rounding;
+  SumOrder order;
 };
 
 struct Scratch {
-  std::vector<float> a, b, chains, row;
+  std::vector<float> a, b, chains, row, packed;
 };
 
 // What leaves the accumulator: no negative zero, whatever the rounding.
@@ -248,6 +262,39 @@ void RunBlock(const ProductShape& shape, const Product& product, int64_t row, in
   }
 }
 
+// Packs as Lines::Pack, but to [count][lines].
+void PackVectors(const Lines& from, int64_t line, int64_t lines, int64_t k, int64_t count,
+                 std::vector<float>& packed, std::vector<float>& to) {
+  const int64_t quarter = kDepth / 4 * lines;
+  packed.resize(4 * quarter);
+  to.resize(kDepth * lines);
+  float* const chains[4] = {packed.data(), packed.data() + quarter, packed.data() + 2 * quarter,
+                            packed.data() + 3 * quarter};
+  from.Pack(line, lines, k, count, static_cast<int>(lines), chains);
+  for (int64_t j = 0; j < count; ++j) {
+    std::copy_n(chains[j & 3] + (j >> 2) * lines, lines, to.data() + j * lines);
+  }
+}
+
+// RunBlock by trees.
+void RunTreeBlock(const ProductShape& shape, const Product& product, int64_t row, int64_t rows,
+                  int64_t column, int64_t columns, Scratch& scratch) {
+  static_assert(kDepth % kMostProductsAtOnce == 0);
+  std::vector<float>& sums = scratch.chains;
+  sums.assign(rows * columns, 0.0f);
+  for (int64_t k = 0; k < shape.k; k += kDepth) {
+    const int64_t count = std::min(kDepth, shape.k - k);
+    PackVectors(*product.a, row, rows, k, count, scratch.packed, scratch.a);
+    PackVectors(*product.b, column, columns, k, count, scratch.packed, scratch.b);
+    AddTrees(shape.in, count, scratch.a.data(), rows, rows, scratch.b.data(), columns, columns,
+             sums.data(), columns);
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    FinishRow(sums.data() + i * columns, columns, shape.relu, shape.out, shape.rounding, nullptr,
+              product.c->Row(row + i) + column * StorageBytes(shape.out));
+  }
+}
+
 void RunProducts(const ProductShape& shape, const std::vector<Product>& products) {
   const int64_t row_blocks = (shape.m + kRowsPerTask - 1) / kRowsPerTask;
   const int64_t column_blocks = (shape.n + kColumnsPerTask - 1) / kColumnsPerTask;
@@ -259,9 +306,10 @@ void RunProducts(const ProductShape& shape, const std::vector<Product>& products
     thread_local Scratch scratch;
     const int64_t row = task / column_blocks % row_blocks * kRowsPerTask;
     const int64_t column = task % column_blocks * kColumnsPerTask;
-    RunBlock(shape, products[task / column_blocks / row_blocks], row,
-             std::min(kRowsPerTask, shape.m - row), column,
-             std::min(kColumnsPerTask, shape.n - column), scratch);
+    const auto run = shape.order == SumOrder::kTrees ? RunTreeBlock : RunBlock;
+    run(shape, products[task / column_blocks / row_blocks], row,
+        std::min(kRowsPerTask, shape.m - row), column, std::min(kColumnsPerTask, shape.n - column),
+        scratch);
   }
 }
 
@@ -277,7 +325,7 @@ template <typename T>
 void RunGemm(const GemmShape& s, const std::byte* a, const std::byte* b, std::byte* c) {
   const int64_t out_bytes = StorageBytes(s.out);
   constexpr size_t kProductsAtOnce = 4096;
-  const ProductShape shape = {s.m, s.n, s.k, s.out, s.relu, s.rounding};
+  const ProductShape shape = {s.m, s.n, s.k, s.in, s.out, s.relu, s.rounding, s.order};
   std::vector<Product> products;
   for (int64_t i = 0; i < s.batch[2]; ++i) {
     for (int64_t j = 0; j < s.batch[1]; ++j) {
@@ -301,6 +349,9 @@ void RunGemm(const GemmShape& s, const std::byte* a, const std::byte* b, std::by
 template <typename T>
 void RunConvolution(const ConvolutionShape& s, const std::byte* x, const std::byte* w,
                     std::byte* y) {
+  // A step of a tree takes products of one tap only.
+  const int64_t at_once = s.order == SumOrder::kTrees ? ProductsAtOnce(s.in_type) : 1;
+  const int64_t channels_apart = (s.channels + at_once - 1) / at_once * at_once;
   std::vector<int64_t> k_offsets;
   for (int64_t q = 0; q < s.kernel[2]; ++q) {
     for (int64_t r = 0; r < s.kernel[1]; ++r) {
@@ -309,17 +360,19 @@ void RunConvolution(const ConvolutionShape& s, const std::byte* x, const std::by
           k_offsets.push_back(c * s.w_strides[0] + t * s.w_strides[1] + r * s.w_strides[2] +
                               q * s.w_strides[3]);
         }
+        k_offsets.resize(k_offsets.size() + channels_apart - s.channels, kNoOffset);
       }
     }
   }
   std::vector<Product> products;
   products.push_back(
-      {std::make_unique<LinesOfImage<T>>(s, reinterpret_cast<const T*>(x)),
+      {std::make_unique<LinesOfImage<T>>(s, channels_apart, reinterpret_cast<const T*>(x)),
        std::make_unique<LinesAcrossK<T>>(reinterpret_cast<const T*>(w), 0, k_offsets.data()),
        std::make_unique<ImageRows>(s, y)});
-  RunProducts({s.batch * s.out[0] * s.out[1] * s.out[2], s.features,
-               static_cast<int64_t>(k_offsets.size()), s.out_type, s.relu, s.rounding},
-              products);
+  RunProducts(
+      {s.batch * s.out[0] * s.out[1] * s.out[2], s.features, static_cast<int64_t>(k_offsets.size()),
+       s.in_type, s.out_type, s.relu, s.rounding, s.order},
+      products);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// How the MME rounds what does not fit: sums, and results on their way to bf16. Codes of the
-// descriptor's roundingMode (mme_descriptor.md, section 6).
+// How the MME sums, and how it rounds what does not fit: sums, and results on their way to bf16.
+// Codes of the descriptor's roundingMode (mme_descriptor.md, section 6).
 #ifndef SIMULATOR_FUNCTIONAL_GEMM_ROUNDING_H_
 #define SIMULATOR_FUNCTIONAL_GEMM_ROUNDING_H_
 
@@ -8,6 +8,10 @@
 namespace openhpu::simulator {
 
 enum class Rounding : uint8_t { kNearestEven = 0, kZero = 1, kUp = 2, kDown = 3 };
+
+// In which order the products of a sum are added: Gaudi's four chains of fused multiply-adds, or
+// Gaudi2's trees, which add several products to the sum at once (gemm_trees.h).
+enum class SumOrder : uint8_t { kChains, kTrees };
 
 inline constexpr uint32_t kFloatNan = 0x7FFFFFFF;  // what every NaN becomes
 inline constexpr uint16_t kBFloat16Nan = 0x7FFF;

@@ -3,12 +3,14 @@
 #ifndef SIMULATOR_FUNCTIONAL_GEMM_TESTING_H_
 #define SIMULATOR_FUNCTIONAL_GEMM_TESTING_H_
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -79,6 +81,63 @@ class ChainSum {
   int64_t k_ = 0;
 };
 
+// Steps of Gaudi2's trees: a sum of integers, to which the sum so far is added in numbers of 113
+// bits. Normal numbers only.
+class TreeSum {
+ public:
+  explicit TreeSum(DType in) : at_once_(in == DType::kBFloat16 ? 8 : 2) {}
+  void Add(float a, float b) {
+    products_.push_back({a, b});
+    if (products_.size() == at_once_) EndStep();
+  }
+  // The next product is of another step.
+  void EndStep() {
+    constexpr int kNone = -10000;
+    int largest = kNone;
+    for (const auto& [a, b] : products_) {
+      if (a != 0 && b != 0) largest = std::max(largest, std::ilogb(a) + std::ilogb(b));
+    }
+    if (largest != kNone) {
+      int64_t tree = 0;
+      for (const auto& [a, b] : products_) {
+        tree +=
+            static_cast<int64_t>(std::trunc(std::ldexp(static_cast<double>(a) * b, 49 - largest)));
+      }
+      __float128 total = tree;
+      for (int i = largest; i < 49; ++i) total *= 0.5;
+      for (int i = 49; i < largest; ++i) total *= 2;
+      sum_ = static_cast<float>(total + sum_);
+    }
+    products_.clear();
+  }
+  float Finished(bool relu) {
+    EndStep();
+    const float sum = sum_ + 0.0f;
+    return relu && sum < 0 ? 0.0f : sum;
+  }
+
+ private:
+  const size_t at_once_;
+  std::vector<std::pair<float, float>> products_;
+  float sum_ = 0;
+};
+
+// A sum in either order.
+class NaiveSum {
+ public:
+  NaiveSum(SumOrder order, DType in) : by_trees_(order == SumOrder::kTrees), trees_(in) {}
+  void Add(float a, float b) { by_trees_ ? trees_.Add(a, b) : chains_.Add(a, b); }
+  void EndTap() {
+    if (by_trees_) trees_.EndStep();
+  }
+  float Finished(bool relu) { return by_trees_ ? trees_.Finished(relu) : chains_.Finished(relu); }
+
+ private:
+  const bool by_trees_;
+  ChainSum chains_;
+  TreeSum trees_;
+};
+
 // {W, H, D} in arrays; dense tensors, the same padding on both sides.
 inline ConvolutionShape DenseConvolution(
     int64_t batch, int64_t channels, int64_t features, std::array<int64_t, 3> in,
@@ -115,7 +174,7 @@ inline void NaiveGemm(const GemmShape& s, const std::byte* a, const std::byte* b
     };
     for (int64_t i = 0; i < s.m; ++i) {
       for (int64_t j = 0; j < s.n; ++j) {
-        ChainSum sum;
+        NaiveSum sum(s.order, s.in);
         for (int64_t k = 0; k < s.k; ++k) {
           sum.Add(LoadElement(s.in, a, offset(s.a) + i * s.a.row + k * s.a.column),
                   LoadElement(s.in, b, offset(s.b) + k * s.b.row + j * s.b.column));
@@ -134,7 +193,7 @@ inline void NaiveConvolution(const ConvolutionShape& s, const std::byte* x, cons
     const int64_t at[4] = {p % s.out[0], p / s.out[0] % s.out[1],
                            p / s.out[0] / s.out[1] % s.out[2], p / positions};
     for (int64_t f = 0; f < s.features; ++f) {
-      ChainSum sum;
+      NaiveSum sum(s.order, s.in_type);
       for (int64_t tap = 0; tap < taps; ++tap) {
         const int64_t t[3] = {tap % s.kernel[0], tap / s.kernel[0] % s.kernel[1],
                               tap / s.kernel[0] / s.kernel[1]};
@@ -150,6 +209,7 @@ inline void NaiveConvolution(const ConvolutionShape& s, const std::byte* x, cons
           sum.Add(inside ? LoadElement(s.in_type, x, x_at + c) : 0.0f,
                   LoadElement(s.in_type, w, w_at + c * s.w_strides[0]));
         }
+        sum.EndTap();
       }
       int64_t y_at = f;
       for (int d = 0; d < 4; ++d) y_at += at[d] * s.y_strides[d];

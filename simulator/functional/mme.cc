@@ -5,6 +5,7 @@
 
 #include "hal/base/status_macros.h"
 #include "simulator/functional/gemm.h"
+#include "simulator/functional/mme_form.h"
 #include "simulator/functional/mme_loop_nest.h"
 #include "simulator/functional/mme_match.h"
 #include "simulator/functional/mme_view.h"
@@ -142,13 +143,24 @@ absl::Status RunConvolutionForm(const MmeView& view, const MmeConvolutionForm& f
 // A descriptor that stores its tiles passes the ring by, but for the index.
 void Turn(const MmeView& view, MmeState& state) {
   for (MmeState::Array& array : state.arrays) {
-    array.index =
-        static_cast<uint32_t>((array.index + static_cast<uint64_t>(view.Steps() + view.roll)) %
-                              hal::abi::gaudi::kMmeAccumulators);
+    array.index = static_cast<uint32_t>((array.index + view.ring_step * view.Steps() + view.roll) %
+                                        view.ring);
   }
 }
 
 }  // namespace
+
+absl::Status RunMmeForm(const MmeView& view, const MmeForm& form, Arithmetic arithmetic,
+                        AddressSpace& memory, MmeState& state) {
+  if (const auto* gemm = std::get_if<MmeGemmForm>(&form)) {
+    RETURN_IF_ERROR(RunGemmForm(view, *gemm, arithmetic, memory));
+  }
+  if (const auto* convolution = std::get_if<MmeConvolutionForm>(&form)) {
+    RETURN_IF_ERROR(RunConvolutionForm(view, *convolution, arithmetic, memory, state));
+  }
+  Turn(view, state);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<MmeWork> AnalyseMme(const MmeDescriptor& descriptor) {
   ASSIGN_OR_RETURN(const MmeView view, ViewMme(descriptor));
@@ -169,15 +181,8 @@ absl::Status RunMme(const MmeDescriptor& descriptor, Arithmetic arithmetic, MmeP
                   [](const MmeState::Array& array) { return array.running_vectors != 0; });
   if (path == MmePath::kAuto && !running) {
     const MmeForm form = MatchMme(view);
-    if (const auto* gemm = std::get_if<MmeGemmForm>(&form)) {
-      RETURN_IF_ERROR(RunGemmForm(view, *gemm, arithmetic, memory));
-      Turn(view, state);
-      return absl::OkStatus();
-    }
-    if (const auto* convolution = std::get_if<MmeConvolutionForm>(&form)) {
-      RETURN_IF_ERROR(RunConvolutionForm(view, *convolution, arithmetic, memory, state));
-      Turn(view, state);
-      return absl::OkStatus();
+    if (!std::holds_alternative<std::monostate>(form)) {
+      return RunMmeForm(view, form, arithmetic, memory, state);
     }
   }
   return RunLoopNest(view, memory, state);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
 #include "simulator/functional/mme.h"
+#include "simulator/functional/mme_form.h"
 #include "simulator/functional/mme_loop_nest.h"
 #include "simulator/functional/mme_match.h"
 #include "simulator/functional/mme_view.h"
@@ -66,24 +67,26 @@ AccessBox MatrixBox(const MmeOperand& operand, int64_t offset, const GemmShape& 
   return box.box();
 }
 
-void GemmBoxes(const MmeView& view, const MmeGemmForm& form, std::vector<AccessBox>& boxes) {
+void GemmBoxes(const MmeView& view, const MmeGemmForm& form, MmeBoxes& boxes) {
   const GemmShape& s = form.shape;
   const MmeOperand& a = form.a_is_s ? view.s : view.l;
   const MmeOperand& b = form.a_is_s ? view.l : view.s;
   for (const MmeGemmForm::Part& part : form.parts) {
     for (const MmeSegment& rows : part.rows) {
       if (s.k == 0) break;
-      boxes.push_back(MatrixBox(a, form.a_offset + rows.input, s, rows.count, s.k, s.a, false));
+      (form.a_is_s ? boxes.s : boxes.l)
+          .push_back(MatrixBox(a, form.a_offset + rows.input, s, rows.count, s.k, s.a, false));
     }
     for (const MmeSegment& columns : part.columns) {
       if (s.k == 0) break;
-      boxes.push_back(
-          MatrixBox(b, form.b_offset + columns.input, s, s.k, columns.count, s.b, false));
+      (form.a_is_s ? boxes.l : boxes.s)
+          .push_back(
+              MatrixBox(b, form.b_offset + columns.input, s, s.k, columns.count, s.b, false));
     }
     for (const MmeSegment& rows : part.rows) {
       for (const MmeSegment& columns : part.columns) {
-        boxes.push_back(MatrixBox(view.o, form.c_offset + rows.output + columns.output, s,
-                                  rows.count, columns.count, s.c, true));
+        boxes.o.push_back(MatrixBox(view.o, form.c_offset + rows.output + columns.output, s,
+                                    rows.count, columns.count, s.c, true));
       }
     }
   }
@@ -128,8 +131,7 @@ std::vector<Progression> Touched(const ConvolutionShape& s, int d) {
 
 constexpr size_t kMostImageBoxes = size_t{1} << 20;
 
-void ConvolutionBoxes(const MmeView& view, const MmeConvolutionForm& form,
-                      std::vector<AccessBox>& boxes) {
+void ConvolutionBoxes(const MmeView& view, const MmeConvolutionForm& form, MmeBoxes& boxes) {
   const ConvolutionShape& s = form.shape;
   std::vector<Progression> w = Touched(s, 0), h = Touched(s, 1), d = Touched(s, 2);
   // Many uneven gaps: the axes with most of them count as read whole.
@@ -151,7 +153,7 @@ void ConvolutionBoxes(const MmeView& view, const MmeConvolutionForm& form,
                            z.first * s.x_strides[2],
                        s.channels, false);
         box.Along(x.step * s.x_strides[0], x.count).Along(y.step * s.x_strides[1], y.count);
-        boxes.push_back(
+        boxes.s.push_back(
             box.Along(z.step * s.x_strides[2], z.count).Along(s.x_strides[3], s.batch).box());
       }
     }
@@ -160,10 +162,10 @@ void ConvolutionBoxes(const MmeView& view, const MmeConvolutionForm& form,
     BoxBuilder weights(view.l, form.w_offset + f.input, f.count, false);
     weights.Along(s.w_strides[0], s.channels);
     for (int i = 0; i < 3; ++i) weights.Along(s.w_strides[i + 1], s.kernel[i]);
-    boxes.push_back(weights.box());
+    boxes.l.push_back(weights.box());
     BoxBuilder result(view.o, form.y_offset + f.output, f.count, true);
     for (int i = 0; i < 4; ++i) result.Along(s.y_strides[i], i < 3 ? s.out[i] : s.batch);
-    boxes.push_back(result.box());
+    boxes.o.push_back(result.box());
   }
 }
 
@@ -207,10 +209,9 @@ void RangeBoxes(const Ranges& ranges, bool write, std::vector<AccessBox>& boxes)
 constexpr size_t kMostRanges = size_t{1} << 22;
 
 // Every line that a walk touches.
-absl::Status WalkRanges(const MmeView& view, const MmeOperand& operand, int array,
-                        MmeWalk::Role role, Ranges& ranges) {
+absl::Status WalkRanges(const MmeOperand& operand, int array, MmeWalk::Role role, Ranges& ranges) {
   if (operand.Void()) return absl::OkStatus();
-  MmeWalk walk(view, operand, array, role);
+  MmeWalk walk(operand, array, role);
   absl::flat_hash_set<MmeWalk::Place> seen;
   int64_t gemms = 1;
   for (int64_t size : operand.size) gemms *= size;
@@ -233,34 +234,61 @@ absl::Status WalkRanges(const MmeView& view, const MmeOperand& operand, int arra
   return absl::OkStatus();
 }
 
+// The walks of an operand, in boxes.
+absl::Status WalkBoxes(const MmeOperand& operand, MmeWalk::Role role,
+                       std::vector<AccessBox>& boxes) {
+  Ranges ranges;
+  for (size_t i = 0; i < operand.agu.size(); ++i) {
+    // Arrays that share an operand have the same walk.
+    const bool again =
+        std::any_of(operand.agu.begin(), operand.agu.begin() + static_cast<ptrdiff_t>(i),
+                    [&](const MmeOperand::Agu& before) {
+                      const MmeOperand::Agu& agu = operand.agu[i];
+                      return before.base == agu.base && before.start == agu.start &&
+                             before.partial_mask == agu.partial_mask;
+                    });
+    if (!again) RETURN_IF_ERROR(WalkRanges(operand, static_cast<int>(i), role, ranges));
+  }
+  RangeBoxes(ranges, role == MmeWalk::Role::kOutput, boxes);
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+std::vector<AccessBox> MmeBoxes::All() const {
+  std::vector<AccessBox> all = s;
+  all.insert(all.end(), l.begin(), l.end());
+  all.insert(all.end(), o.begin(), o.end());
+  return all;
+}
+
+MmeBoxes BoxesOfForm(const MmeView& view, const MmeForm& form) {
+  MmeBoxes boxes;
+  if (const auto* gemm = std::get_if<MmeGemmForm>(&form)) GemmBoxes(view, *gemm, boxes);
+  if (const auto* convolution = std::get_if<MmeConvolutionForm>(&form)) {
+    ConvolutionBoxes(view, *convolution, boxes);
+  }
+  return boxes;
+}
+
+absl::StatusOr<MmeBoxes> BoxesOfWalks(const MmeView& view) {
+  MmeBoxes boxes;
+  RETURN_IF_ERROR(WalkBoxes(view.s, MmeWalk::Role::kInput, boxes.s));
+  RETURN_IF_ERROR(WalkBoxes(view.l, MmeWalk::Role::kInput, boxes.l));
+  if (view.store && !view.keep_running) {
+    RETURN_IF_ERROR(WalkBoxes(view.o, MmeWalk::Role::kOutput, boxes.o));
+  }
+  return boxes;
+}
 
 absl::StatusOr<std::vector<AccessBox>> MmeFootprint(
     const hal::abi::gaudi::MmeDescriptor& descriptor) {
   ASSIGN_OR_RETURN(const MmeView view, ViewMme(descriptor));
-  std::vector<AccessBox> boxes;
   const MmeForm form = MatchMme(view);
-  if (const auto* gemm = std::get_if<MmeGemmForm>(&form)) {
-    GemmBoxes(view, *gemm, boxes);
-    return boxes;
-  }
-  if (const auto* convolution = std::get_if<MmeConvolutionForm>(&form)) {
-    ConvolutionBoxes(view, *convolution, boxes);
-    return boxes;
-  }
+  if (!std::holds_alternative<std::monostate>(form)) return BoxesOfForm(view, form).All();
   RETURN_IF_ERROR(CheckWalkable(view));
-  Ranges s, l, o;
-  RETURN_IF_ERROR(WalkRanges(view, view.s, 0, MmeWalk::Role::kInput, s));
-  for (int array = 0; array < 2; ++array) {
-    RETURN_IF_ERROR(WalkRanges(view, view.l, array, MmeWalk::Role::kInput, l));
-    if (view.store && !view.keep_running) {
-      RETURN_IF_ERROR(WalkRanges(view, view.o, array, MmeWalk::Role::kOutput, o));
-    }
-  }
-  RangeBoxes(s, false, boxes);
-  RangeBoxes(l, false, boxes);
-  RangeBoxes(o, true, boxes);
-  return boxes;
+  ASSIGN_OR_RETURN(const MmeBoxes boxes, BoxesOfWalks(view));
+  return boxes.All();
 }
 
 }  // namespace openhpu::simulator

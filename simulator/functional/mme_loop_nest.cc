@@ -11,9 +11,6 @@
 namespace openhpu::simulator {
 namespace {
 
-// k-vectors that are held at once, of each stream.
-constexpr int64_t kChunk = 512;
-
 // Widens `count` elements.
 void Load(DType type, const std::byte* from, int64_t count, float* to) {
   if (type == DType::kFloat32) {
@@ -27,94 +24,6 @@ void Load(DType type, const std::byte* from, int64_t count, float* to) {
   }
 }
 
-// An input as a stream of groups of k-vectors, each replayed as often as the buffer repeats it.
-class VectorStream {
- public:
-  VectorStream(const MmeView& view, const MmeOperand& operand, int array, AddressSpace& memory)
-      : view_(view),
-        operand_(operand),
-        walk_(view, operand, array, MmeWalk::Role::kInput),
-        memory_(memory),
-        vectors_(kChunk * view.m),
-        line_(std::max(kChunk, view.m)) {}
-
-  // The next `count` vectors, at most kChunk and of one group, [count][m]; valid until the next
-  // call. A group that is repeated fits the buffer, and is asked for whole.
-  absl::StatusOr<const float*> Take(int64_t count) {
-    if (uses_left_ > 0) {
-      --uses_left_;
-      return vectors_.data();
-    }
-    std::fill_n(vectors_.begin(), count * view_.m, 0.0f);
-    for (int64_t done = 0; done < count;) {
-      if (left_ == 0) RETURN_IF_ERROR(BeginGemm());
-      const int64_t part = std::min(left_, count - done);
-      float* to = vectors_.data() + done * view_.m;
-      RETURN_IF_ERROR(operand_.transposed ? TakeColumns(part, to) : TakeLines(part, to));
-      left_ -= part;
-      done += part;
-      if (left_ == 0 && !operand_.transposed) walk_.End();
-    }
-    uses_left_ = operand_.repeat - 1;
-    return vectors_.data();
-  }
-
- private:
-  absl::Status BeginGemm() {
-    left_ = operand_.Vectors();
-    const int64_t lines = walk_.Begin();
-    if (!operand_.transposed) return absl::OkStatus();
-    lines_.resize(lines);
-    for (MmeLine& line : lines_) RETURN_IF_ERROR(walk_.Next(line));
-    walk_.End();
-    return absl::OkStatus();
-  }
-
-  // Each line is a vector.
-  absl::Status TakeLines(int64_t count, float* to) {
-    MmeLine line;
-    for (int64_t i = 0; i < count; ++i) {
-      RETURN_IF_ERROR(walk_.Next(line));
-      RETURN_IF_ERROR(Read(line, line.first, line.width, to + i * view_.m));
-    }
-    return absl::OkStatus();
-  }
-
-  // A vector is one element of each line.
-  absl::Status TakeColumns(int64_t count, float* to) {
-    const int64_t first = operand_.Vectors() - left_;
-    for (const MmeLine& line : lines_) {
-      RETURN_IF_ERROR(Read(line, line.first + first, count, line_.data()));
-      for (int64_t k = 0; k < count; ++k) to[k * view_.m + line.number] = line_[k];
-    }
-    return absl::OkStatus();
-  }
-
-  // Elements [first, first + count) of dim 0.
-  absl::Status Read(const MmeLine& line, int64_t first, int64_t count, float* to) {
-    std::fill_n(to, count, operand_.padding);
-    const int64_t begin = std::max(line.begin, first), end = std::min(line.end, first + count);
-    if (begin >= end) return absl::OkStatus();
-    const int64_t bytes = operand_.ElementBytes();
-    ASSIGN_OR_RETURN(
-        const std::byte* from,
-        memory_.Resolve(DeviceAddress(line.address.value() + static_cast<uint64_t>(begin * bytes)),
-                        static_cast<uint64_t>((end - begin) * bytes)));
-    Load(operand_.type, from, end - begin, to + (begin - first));
-    return absl::OkStatus();
-  }
-
-  const MmeView& view_;
-  const MmeOperand& operand_;
-  MmeWalk walk_;
-  AddressSpace& memory_;
-  std::vector<float> vectors_;
-  std::vector<float> line_;
-  std::vector<MmeLine> lines_;  // of the gemm, if the vectors lie across them
-  int64_t left_ = 0;            // vectors of the gemm
-  int64_t uses_left_ = 0;
-};
-
 // One array of the pair: its columns, its accumulators, its output.
 class Array {
  public:
@@ -122,8 +31,8 @@ class Array {
       : view_(view),
         memory_(memory),
         state_(state),
-        columns_(view, view.l, array, memory),
-        output_(view, view.o, array, MmeWalk::Role::kOutput),
+        columns_(view.l, array, memory),
+        output_(view.o, array, MmeWalk::Role::kOutput),
         tile_(view.m * view.m),
         row_(view.m),
         random_(view.m),
@@ -207,9 +116,75 @@ class Array {
 
 }  // namespace
 
-MmeWalk::MmeWalk(const MmeView& view, const MmeOperand& operand, int array, Role role)
-    : view_(view),
-      operand_(operand),
+VectorStream::VectorStream(const MmeOperand& operand, int array, AddressSpace& memory)
+    : operand_(operand),
+      walk_(operand, array, MmeWalk::Role::kInput),
+      memory_(memory),
+      vectors_(kMmeChunk * operand.tile),
+      line_(std::max(kMmeChunk, operand.tile)) {}
+
+absl::StatusOr<const float*> VectorStream::Take(int64_t count) {
+  if (uses_left_ > 0) {
+    --uses_left_;
+    return vectors_.data();
+  }
+  std::fill_n(vectors_.begin(), count * operand_.tile, 0.0f);
+  for (int64_t done = 0; done < count;) {
+    if (left_ == 0) RETURN_IF_ERROR(BeginGemm());
+    const int64_t part = std::min(left_, count - done);
+    float* to = vectors_.data() + done * operand_.tile;
+    RETURN_IF_ERROR(operand_.transposed ? TakeColumns(part, to) : TakeLines(part, to));
+    left_ -= part;
+    done += part;
+    if (left_ == 0 && !operand_.transposed) walk_.End();
+  }
+  uses_left_ = operand_.repeat - 1;
+  return vectors_.data();
+}
+
+absl::Status VectorStream::BeginGemm() {
+  left_ = operand_.Vectors();
+  const int64_t lines = walk_.Begin();
+  if (!operand_.transposed) return absl::OkStatus();
+  lines_.resize(lines);
+  for (MmeLine& line : lines_) RETURN_IF_ERROR(walk_.Next(line));
+  walk_.End();
+  return absl::OkStatus();
+}
+
+absl::Status VectorStream::TakeLines(int64_t count, float* to) {
+  MmeLine line;
+  for (int64_t i = 0; i < count; ++i) {
+    RETURN_IF_ERROR(walk_.Next(line));
+    RETURN_IF_ERROR(Read(line, line.first, line.width, to + i * operand_.tile));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VectorStream::TakeColumns(int64_t count, float* to) {
+  const int64_t first = operand_.Vectors() - left_;
+  for (const MmeLine& line : lines_) {
+    RETURN_IF_ERROR(Read(line, line.first + first, count, line_.data()));
+    for (int64_t k = 0; k < count; ++k) to[k * operand_.tile + line.number] = line_[k];
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VectorStream::Read(const MmeLine& line, int64_t first, int64_t count, float* to) {
+  std::fill_n(to, count, operand_.padding);
+  const int64_t begin = std::max(line.begin, first), end = std::min(line.end, first + count);
+  if (begin >= end) return absl::OkStatus();
+  const int64_t bytes = operand_.ElementBytes();
+  ASSIGN_OR_RETURN(
+      const std::byte* from,
+      memory_.Resolve(DeviceAddress(line.address.value() + static_cast<uint64_t>(begin * bytes)),
+                      static_cast<uint64_t>((end - begin) * bytes)));
+  Load(operand_.type, from, end - begin, to + (begin - first));
+  return absl::OkStatus();
+}
+
+MmeWalk::MmeWalk(const MmeOperand& operand, int array, Role role)
+    : operand_(operand),
       agu_(operand.agu[array]),
       role_(role),
       base_(agu_.base),
@@ -224,18 +199,19 @@ bool MmeWalk::Partial() const {
 }
 
 int64_t MmeWalk::Lines() const {
-  const auto remainder = [this](int64_t n) { return n % view_.m == 0 ? view_.m : n % view_.m; };
+  const int64_t m = operand_.tile;
+  const auto remainder = [m](int64_t n) { return n % m == 0 ? m : n % m; };
   if (role_ == Role::kOutput) {
-    return at_[kTetris] == operand_.size[kTetris] - 1 ? operand_.spatial_size : view_.m;
+    return at_[kTetris] == operand_.size[kTetris] - 1 ? operand_.spatial_size : m;
   }
   if (!operand_.transposed) return operand_.spatial_size;
-  return Partial() ? remainder(operand_.spatial_size) : view_.m;
+  return Partial() ? remainder(operand_.spatial_size) : m;
 }
 
 int64_t MmeWalk::Width() const {
   if (role_ == Role::kInput && operand_.transposed) return operand_.roi[0];
-  const int64_t rest = operand_.roi[0] % view_.m;
-  return Partial() && rest != 0 ? rest : view_.m;
+  const int64_t rest = operand_.roi[0] % operand_.tile;
+  return Partial() && rest != 0 ? rest : operand_.tile;
 }
 
 int64_t MmeWalk::Begin() {
@@ -335,7 +311,7 @@ void MmeWalk::Move() {
 absl::Status CheckWalkable(const MmeView& view) {
   int64_t gemms = 1;
   for (int64_t size : view.size) gemms = Saturated(gemms, size);
-  const int64_t lines = view.m + std::max(view.s.Vectors(), view.l.Vectors());
+  const int64_t lines = view.o.tile + std::max(view.s.Vectors(), view.l.Vectors());
   if (Saturated(gemms, lines) <= kMostMmeLines) return absl::OkStatus();
   return absl::UnimplementedError(absl::StrCat("MME descriptor: ", gemms, " gemms of ", lines,
                                                " lines outside of the dense forms; at most ",
@@ -344,12 +320,12 @@ absl::Status CheckWalkable(const MmeView& view) {
 
 absl::Status RunLoopNest(const MmeView& view, AddressSpace& memory, MmeState& state) {
   RETURN_IF_ERROR(CheckWalkable(view));
-  VectorStream rows(view, view.s, 0, memory);
+  VectorStream rows(view.s, 0, memory);
   Array local(view, 0, memory, state.arrays[0]), remote(view, 1, memory, state.arrays[1]);
   const int64_t vectors = view.CommonDim();
   for (int64_t step = 0; step < view.Steps(); ++step) {
-    for (int64_t k = 0; k < vectors; k += kChunk) {
-      const int64_t count = std::min(kChunk, vectors - k);
+    for (int64_t k = 0; k < vectors; k += kMmeChunk) {
+      const int64_t count = std::min(kMmeChunk, vectors - k);
       ASSIGN_OR_RETURN(const float* s, rows.Take(count));
       RETURN_IF_ERROR(local.Add(s, count));
       RETURN_IF_ERROR(remote.Add(s, count));

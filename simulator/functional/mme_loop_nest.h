@@ -5,9 +5,11 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "simulator/functional/access.h"
 #include "simulator/functional/mme.h"
 #include "simulator/functional/mme_view.h"
@@ -28,7 +30,7 @@ struct MmeLine {
 class MmeWalk {
  public:
   enum class Role { kInput, kOutput };
-  MmeWalk(const MmeView& view, const MmeOperand& operand, int array, Role role);
+  MmeWalk(const MmeOperand& operand, int array, Role role);
 
   // InvalidArgument when a step carries more than once; else the first error of `use`.
   absl::Status Gemm(absl::FunctionRef<absl::Status(const MmeLine&)> use);
@@ -50,7 +52,6 @@ class MmeWalk {
   bool FirstOfTetris() const;
   void Move();
 
-  const MmeView& view_;
   const MmeOperand& operand_;
   const MmeOperand::Agu& agu_;
   const Role role_;
@@ -60,6 +61,35 @@ class MmeWalk {
   std::array<int64_t, 5> point_{};
   int64_t lines_ = 0, line_ = 0, width_ = 0;
   bool void_ = false;
+};
+
+// k-vectors that are held at once, of each stream.
+inline constexpr int64_t kMmeChunk = 512;
+
+// An input as a stream of groups of k-vectors, each replayed as often as the buffer repeats it.
+class VectorStream {
+ public:
+  VectorStream(const MmeOperand& operand, int array, AddressSpace& memory);
+
+  // The next `count` vectors, at most kMmeChunk and of one group, [count][tile]; valid until the
+  // next call. A group that is repeated fits the buffer, and is asked for whole.
+  absl::StatusOr<const float*> Take(int64_t count);
+
+ private:
+  absl::Status BeginGemm();
+  absl::Status TakeLines(int64_t count, float* to);    // each line is a vector
+  absl::Status TakeColumns(int64_t count, float* to);  // a vector is one element of each line
+  // Elements [first, first + count) of dim 0.
+  absl::Status Read(const MmeLine& line, int64_t first, int64_t count, float* to);
+
+  const MmeOperand& operand_;
+  MmeWalk walk_;
+  AddressSpace& memory_;
+  std::vector<float> vectors_;
+  std::vector<float> line_;
+  std::vector<MmeLine> lines_;  // of the gemm, if the vectors lie across them
+  int64_t left_ = 0;            // vectors of the gemm
+  int64_t uses_left_ = 0;
 };
 
 // The most lines of operands and results, of each array, that a descriptor outside of the dense

@@ -20,7 +20,7 @@ struct Steps {
   int64_t base = 0, step = 0, unit = 1, valid = 0, carry = 0;
 };
 
-Steps StepsOf(const MmeOperand& operand, int array, int dim, bool moved) {
+Steps StepsOf(const MmeOperand& operand, size_t array, int dim, bool moved) {
   Steps s;
   s.base = operand.agu[array].base[dim];
   s.step = moved ? operand.loop_stride[dim] : 0;
@@ -125,10 +125,12 @@ bool Plain(const MmeView& v) {
   return true;
 }
 
-// Both arrays see the same offsets in these dims.
+// All arrays see the same offsets in these dims.
 bool ArraysAgree(const MmeOperand& operand, int first_dim) {
-  return std::equal(operand.agu[0].base.begin() + first_dim, operand.agu[0].base.end(),
-                    operand.agu[1].base.begin() + first_dim);
+  return std::all_of(operand.agu.begin(), operand.agu.end(), [&](const MmeOperand::Agu& agu) {
+    return std::equal(agu.base.begin() + first_dim, agu.base.end(),
+                      operand.agu[0].base.begin() + first_dim);
+  });
 }
 
 // Dim d of the operand stays inside while a loop of `count` steps moves it (or none does).
@@ -230,7 +232,7 @@ bool IsFill(const MmeView& v) {
 }
 
 bool FillSegments(const MmeView& v, const MmeOperand& operand, int out_dim, int loop, bool in_void,
-                  int array, int64_t lines, MmeSegments& segments) {
+                  size_t array, int64_t lines, MmeSegments& segments) {
   const int in_dim = operand.transposed ? 1 : 0;
   const Steps in = StepsOf(operand, array, in_dim, loop >= 0 && operand.dim[loop] == in_dim);
   const Steps out = StepsOf(v.o, array, out_dim, loop >= 0);
@@ -275,6 +277,7 @@ std::optional<MmeGemmForm> MatchGemm(const MmeView& v) {
   s.out = v.o.type;
   s.relu = v.relu;
   s.rounding = v.rounding;
+  s.order = v.order;
   s.a.row = a.transposed ? a.spatial_stride[0] : 1;
   s.a.column = a.transposed ? 1 : a.spatial_stride[0];
   s.b.column = b.transposed ? b.spatial_stride[0] : 1;
@@ -283,10 +286,10 @@ std::optional<MmeGemmForm> MatchGemm(const MmeView& v) {
   s.c.column = 1;
 
   std::array<MmeGemmForm::Part, 2> arrays;
-  for (int array = 0; array < 2; ++array) {
-    if (!FillSegments(v, a, 1, loops->rows, fill, array, std::min(v.m, v.o.spatial_size),
+  for (size_t array = 0; array < v.o.agu.size(); ++array) {
+    if (!FillSegments(v, a, 1, loops->rows, fill, array, std::min(v.o.tile, v.o.spatial_size),
                       arrays[array].rows) ||
-        !FillSegments(v, b, 0, loops->columns, fill, array, v.m, arrays[array].columns)) {
+        !FillSegments(v, b, 0, loops->columns, fill, array, v.o.tile, arrays[array].columns)) {
       return std::nullopt;
     }
   }
@@ -362,23 +365,28 @@ bool MatchWeights(const MmeView& v, ConvolutionShape& s) {
   return true;
 }
 
+// Positions of a row, of a plane's rows, and of planes that a walk steps over; some may not exist.
+using Walked = std::array<int64_t, 3>;
+
 // The output: positions fill rows, planes and images, and none is left out.
-bool MatchOutput(const MmeView& v, ConvolutionShape& s) {
-  if (!ArraysAgree(v.o, 1) || v.o.spatial_size != v.m) return false;
+bool MatchOutput(const MmeView& v, ConvolutionShape& s, Walked& walked) {
+  if (!ArraysAgree(v.o, 1) || v.o.spatial_size != v.o.tile) return false;
   const auto& base = v.o.agu[0].base;
   int64_t positions = 1;
   for (int i = 0; i < 3; ++i) {
     s.y_strides[i] = v.o.spatial_stride[i];
     if (s.y_strides[i] <= 0 || v.o.roi[i + 1] % s.y_strides[i] != 0) return false;
-    s.out[i] = v.o.roi[i + 1] / s.y_strides[i];
-    if (s.out[i] < 1 || !Inside(v.o, i + 1, s.out[i], s.y_strides[i])) return false;
-    if (Saturated(s.out[i], s.kernel[i]) > kMostSteps) return false;
-    positions *= s.out[i];
+    walked[i] = v.o.roi[i + 1] / s.y_strides[i];
+    if (walked[i] < 1 || !Inside(v.o, i + 1, 1, 0)) return false;
+    if (Saturated(walked[i], s.kernel[i]) > kMostSteps) return false;
+    s.out[i] =
+        std::min(walked[i], (v.o.valid[i + 1] - base[i + 1] + s.y_strides[i] - 1) / s.y_strides[i]);
+    positions *= walked[i];
   }
   s.y_strides[3] = v.o.spatial_stride[3];
   if (s.y_strides[3] <= 0 || base[4] < 0 || base[4] >= v.o.valid[4]) return false;
   s.batch = (v.o.valid[4] - base[4] + s.y_strides[3] - 1) / s.y_strides[3];
-  if (v.size[kTetris] * v.m < Saturated(s.batch, positions)) return false;
+  if (Saturated(v.size[kTetris], v.o.tile) < Saturated(s.batch, positions)) return false;
   // Images do not overlap, nor do rows and planes.
   int64_t reach = std::min(v.o.valid[0], int64_t{1} << 40) - 1;
   for (int i = 0; i < 4; ++i) {
@@ -390,7 +398,7 @@ bool MatchOutput(const MmeView& v, ConvolutionShape& s) {
 }
 
 // The image: the input walk keeps step with the output's.
-bool MatchImage(const MmeView& v, ConvolutionShape& s, int64_t& x_offset) {
+bool MatchImage(const MmeView& v, const Walked& walked, ConvolutionShape& s, int64_t& x_offset) {
   const auto& base = v.s.agu[0].base;
   if (base[0] < 0 || base[0] + s.channels > v.s.valid[0]) return false;
   // Positions of all rows evenly spaced: a product of matrices, whatever lies between the channels.
@@ -402,7 +410,7 @@ bool MatchImage(const MmeView& v, ConvolutionShape& s, int64_t& x_offset) {
   int64_t natural = v.s.valid[0];
   for (int i = 0; i < 3; ++i) {
     const int64_t step = v.s.spatial_stride[i];
-    if (step <= 0 || v.s.roi[i + 1] != step * s.out[i]) return false;
+    if (step <= 0 || v.s.roi[i + 1] != Saturated(step, walked[i])) return false;
     const int64_t unit = ImageUnit(v, i, natural, rows_join);
     if (unit <= 0) return false;
     s.x_strides[i] = unit;
@@ -429,13 +437,15 @@ std::optional<MmeConvolutionForm> MatchConvolution(const MmeView& v) {
   s.out_type = v.o.type;
   s.relu = v.relu;
   s.rounding = v.rounding;
-  if (s.channels < 1 || v.l.Vectors() != s.channels || !MatchWeights(v, s) || !MatchOutput(v, s) ||
-      !MatchImage(v, s, form.x_offset)) {
+  s.order = v.order;
+  Walked walked;
+  if (s.channels < 1 || v.l.Vectors() != s.channels || !MatchWeights(v, s) ||
+      !MatchOutput(v, s, walked) || !MatchImage(v, walked, s, form.x_offset)) {
     return std::nullopt;
   }
-  for (int array = 0; array < 2; ++array) {
+  for (size_t array = 0; array < v.o.agu.size(); ++array) {
     const int loop = v.size[3] > 1 ? 3 : -1;
-    if (!FillSegments(v, v.l, 0, loop, false, array, v.m, form.features)) return std::nullopt;
+    if (!FillSegments(v, v.l, 0, loop, false, array, v.o.tile, form.features)) return std::nullopt;
   }
   form.w_offset = OffsetOf(v.l, 1);
   form.y_offset = OffsetOf(v.o, 1);

@@ -73,11 +73,8 @@ void ReadLoops(const MmeDescriptor& d, MmeView& v) {
   }
 }
 
-void MaskLoops(const MmeView& v, uint32_t mask, MmeOperand& operand) {
-  for (int i = 0; i < kMmeLoops; ++i) operand.size[i] = mask >> i & 1 ? 1 : v.size[i];
-}
-
-absl::Status CheckDims(const char* name, const MmeOperand& operand) {
+absl::Status CheckDims(const MmeOperand& operand) {
+  const char* const name = operand.name;
   for (int i = 0; i < kMmeLoops; ++i) {
     if (operand.dim[i] > kNoTensorDim) {
       return Invalid(absl::StrCat("loop ", i, " moves dim ", operand.dim[i], " of ", name));
@@ -99,7 +96,8 @@ absl::Status CheckDims(const char* name, const MmeOperand& operand) {
 // Masked loops of an input: either accumulated (the lines hold those k already), or replayed from
 // the buffer, and then they must be the innermost ones that roll up, and as many times as the
 // repeat count says. The buffer holds what it replays.
-absl::Status CheckRepeat(const char* name, const MmeView& v, const MmeOperand& operand) {
+absl::Status CheckRepeat(const MmeView& v, const MmeOperand& operand) {
+  const char* const name = operand.name;
   int64_t masked = 1;
   bool walked = false;
   for (int i = 0; i < kMmeLoops; ++i) {
@@ -154,39 +152,14 @@ absl::Status CheckTiles(const MmeView& v) {
     if (v.Steps() == 1) return absl::OkStatus();
     return Invalid(absl::StrCat("accStoreIncDisable with ", v.Steps(), " tiles"));
   }
-  if ((v.accum || !v.store) && v.Steps() > hal::abi::gaudi::kMmeAccumulators) {
+  if ((v.accum || !v.store) && v.Steps() > v.accumulators) {
     return Invalid(absl::StrCat(v.Steps(), " partial tiles, more than accumulators"));
   }
-  if (v.o.spatial_size > v.m && v.store) {
-    return Invalid(absl::StrCat("spatialSizeMinus1 of O is ", v.o.spatial_size - 1,
+  if (v.o.spatial_size > v.o.tile && v.store) {
+    return Invalid(absl::StrCat("spatialSizeMinus1 of ", v.o.name, " is ", v.o.spatial_size - 1,
                                 ", more lines than an array has"));
   }
   return absl::OkStatus();
-}
-
-absl::Status Check(const MmeView& v) {
-  RETURN_IF_ERROR(CheckDims("S", v.s));
-  RETURN_IF_ERROR(CheckDims("L", v.l));
-  RETURN_IF_ERROR(CheckDims("O", v.o));
-  bool rolls_up = false;
-  for (int i = 0; i < 4; ++i) {
-    if (v.size[i] == 1) continue;
-    if (v.Accumulates(i) && rolls_up) {
-      return Unimplemented(absl::StrCat("accumMask has loop ", i, " but not a loop inside of it"));
-    }
-    rolls_up = rolls_up || !v.Accumulates(i);
-  }
-  if (GroupVectors(v, v.s) != GroupVectors(v, v.l)) {
-    return Invalid(absl::StrCat("a tile takes ", GroupVectors(v, v.s), " k-vectors of S but ",
-                                GroupVectors(v, v.l), " of L"));
-  }
-  RETURN_IF_ERROR(CheckRepeat("S", v, v.s));
-  RETURN_IF_ERROR(CheckRepeat("L", v, v.l));
-  if (v.signal && (v.signal_mask & v.accum_mask) != v.accum_mask) {
-    return Invalid("signalMask does not contain accumMask");
-  }
-  RETURN_IF_ERROR(CheckTiles(v));
-  return CheckWork(v);
 }
 
 // axiUserData: what a store does to memory. Codes beyond the two additions, their roundings and
@@ -233,6 +206,35 @@ absl::Status CheckEnables(const MmeDescriptor& d) {
 
 }  // namespace
 
+void MaskLoops(const MmeView& v, uint32_t mask, MmeOperand& operand) {
+  for (int i = 0; i < kMmeLoops; ++i) operand.size[i] = mask >> i & 1 ? 1 : v.size[i];
+}
+
+absl::Status CheckMmeView(const MmeView& v) {
+  RETURN_IF_ERROR(CheckDims(v.s));
+  RETURN_IF_ERROR(CheckDims(v.l));
+  RETURN_IF_ERROR(CheckDims(v.o));
+  bool rolls_up = false;
+  for (int i = 0; i < 4; ++i) {
+    if (v.size[i] == 1) continue;
+    if (v.Accumulates(i) && rolls_up) {
+      return Unimplemented(absl::StrCat("accumMask has loop ", i, " but not a loop inside of it"));
+    }
+    rolls_up = rolls_up || !v.Accumulates(i);
+  }
+  if (GroupVectors(v, v.s) != GroupVectors(v, v.l)) {
+    return Invalid(absl::StrCat("a tile takes ", GroupVectors(v, v.s), " k-vectors of ", v.s.name,
+                                " but ", GroupVectors(v, v.l), " of ", v.l.name));
+  }
+  RETURN_IF_ERROR(CheckRepeat(v, v.s));
+  RETURN_IF_ERROR(CheckRepeat(v, v.l));
+  if (v.signal && (v.signal_mask & v.accum_mask) != v.accum_mask) {
+    return Invalid("signalMask does not contain accumMask");
+  }
+  RETURN_IF_ERROR(CheckTiles(v));
+  return CheckWork(v);
+}
+
 bool MmeOperand::Void() const {
   return std::any_of(valid.begin(), valid.end(), [](int64_t n) { return n <= 0; });
 }
@@ -245,13 +247,14 @@ int64_t MmeView::Steps() const {
   return steps;
 }
 
-int64_t MmeView::Signals() const {
-  if (!signal || keep_running) return 0;
-  int64_t signals = 1;
+int64_t MmeView::Signals() const { return !signal || keep_running ? 0 : StepsThatEnd(signal_mask); }
+
+int64_t MmeView::StepsThatEnd(uint32_t mask) const {
+  int64_t steps = 1;
   for (int i = 0; i < kMmeLoops; ++i) {
-    if ((signal_mask >> i & 1) == 0) signals = Saturated(signals, size[i]);
+    if ((mask >> i & 1) == 0) steps = Saturated(steps, size[i]);
   }
-  return signals;
+  return steps;
 }
 
 int64_t Saturated(int64_t a, int64_t b) {
@@ -269,6 +272,8 @@ absl::StatusOr<MmeView> ViewMme(const MmeDescriptor& d) {
   RETURN_IF_ERROR(CheckEnables(d));
 
   MmeView v;
+  v.s.name = "S", v.l.name = "L", v.o.name = "O";
+  for (MmeOperand* operand : {&v.s, &v.l, &v.o}) operand->agu.resize(2);
   ReadLoops(d, v);
   ReadTensor(d.tensor_s, d.base_addr_high_s, d.base_addr_low_s, v.s);
   ReadTensor(d.tensor_l, d.base_addr_high_l, d.base_addr_low_l, v.l);
@@ -287,6 +292,7 @@ absl::StatusOr<MmeView> ViewMme(const MmeDescriptor& d) {
   v.s.type = v.l.type = type(Low::DATA_TYPE_IN::Get(low));
   v.o.type = type(Low::DATA_TYPE_OUT::Get(low));
   v.m = v.s.type == DType::kBFloat16 ? 64 : 32;
+  v.s.tile = v.l.tile = v.o.tile = v.m;
   v.accum_mask = Low::ACCUM_MASK::Get(low);
   v.s.transposed = Low::TRANS_S::Get(low) != 0;
   v.l.transposed = Low::TRANS_L::Get(low) != 0;
@@ -315,7 +321,7 @@ absl::StatusOr<MmeView> ViewMme(const MmeDescriptor& d) {
   v.roll = Low::ROLL_ACCUMS::Get(low);
   v.signal = Low::SIGNAL_EN::Get(low) != 0;
   v.signal_mask = Low::SIGNAL_MASK::Get(low);
-  RETURN_IF_ERROR(Check(v));
+  RETURN_IF_ERROR(CheckMmeView(v));
   return v;
 }
 
