@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "simulator/functional/gaudi2_mme_view.h"
+#include "simulator/functional/gemm_trees.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -147,6 +148,11 @@ std::optional<MmeView> MergePorts(const Gaudi2MmeView& g) {
   if (!(v.l.transposed ? MergeAcrossLines(ports, kGaudi2PortLines, v.l)
                        : MergeAlongLine(ports, v.l))) {
     return std::nullopt;
+  }
+  // A dense convolution begins each tap with a new step of its trees.
+  const bool whole = v.s.Vectors() % ProductsAtOnce(v.s.type) == 0;
+  for (int i = 0; i < 4; ++i) {
+    if (v.Accumulates(i) && v.size[i] > 1 && !whole) return std::nullopt;
   }
   TrimCommonDim(v);
   return v;

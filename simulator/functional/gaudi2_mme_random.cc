@@ -28,8 +28,24 @@ void RandomGaudi2Mme::Tensor(int64_t k, bool input, bool transposed, MmeTensor& 
   for (int d = 0; d < 5; ++d) {
     t.loop_stride[d] = i(d == 0 ? Between(-10, 80) : OneIn(5) ? 0 : Between(-300, 2500));
   }
+}
+
+// Where a walk starts in its region, and where that begins; `swap`: the tensor has the latter.
+void RandomGaudi2Mme::Places(bool swap, MmeTensor& t, std::vector<MmeAgu*> agus) {
+  const auto begin = [&] { return OneIn(2) ? 0 : Between(-400, 900); };
+  const auto start = [&](int d) {
+    if (OneIn(60)) return -Between(1, 50);
+    const int64_t roi = d < 3 ? t.roi_size[d + 1] : 2000;
+    return OneIn(3) && roi > 0 ? Below(roi) : 0;
+  };
   for (int d = 0; d < 4; ++d) {
-    if (OneIn(2)) t.start_offset[d] = u(OneIn(6) ? -Between(1, 200) : Below(300));
+    t.start_offset[d] = static_cast<uint32_t>(swap ? begin() : start(d));
+    for (MmeAgu* agu : agus) {
+      agu->roi_base_offset[d + 1] = static_cast<int32_t>(swap ? start(d) : begin());
+    }
+  }
+  for (MmeAgu* agu : agus) {
+    agu->roi_base_offset[0] = static_cast<int32_t>(OneIn(2) ? 0 : Between(-4, 140));
   }
 }
 
@@ -128,14 +144,17 @@ MmeDescriptor RandomGaudi2Mme::Descriptor(std::array<uint32_t, 3> at) {
   d.a_ss = static_cast<uint32_t>(trans_a ? Below(200) : k_a - 1);
   d.b_ss = static_cast<uint32_t>(trans_b ? Below(200) : k_b - 1);
   d.cout_ss = 127;
-  const auto agu = [&](MmeAgu& to) {
-    for (int i = 0; i < 5; ++i) {
-      if (OneIn(2)) continue;
-      to.roi_base_offset[i] = static_cast<int32_t>(i == 0 ? Between(-4, 140) : Between(-400, 900));
-    }
-  };
-  for (auto& pair : d.agu_in) agu(pair.master), agu(pair.slave);
-  for (auto& pair : d.agu_cout) agu(pair.master), agu(pair.slave);
+  std::vector<MmeAgu*> of_a, of_b;
+  for (int sb = 0; sb < 5; ++sb) {
+    std::vector<MmeAgu*>& to = Low::AGU_READS_B::Get(d.header_low) >> sb & 1 ? of_b : of_a;
+    to.push_back(&d.agu_in[sb].master);
+    to.push_back(&d.agu_in[sb].slave);
+  }
+  Places(d.header_high & 1, d.tensor_a, of_a);
+  Places(d.header_high >> 1 & 1, d.tensor_b, of_b);
+  Places(
+      d.header_high >> 2 & 1, d.tensor_cout,
+      {&d.agu_cout[0].master, &d.agu_cout[0].slave, &d.agu_cout[1].master, &d.agu_cout[1].slave});
   // Signals: of either colour, once or at every tile.
   const bool second = OneIn(2);
   d.header_high = High::STORE_COLOR_SET1::Set(d.header_high, second);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <random>
+#include <vector>
 
 #include "hal/abi/gaudi2/mme.h"
 
@@ -29,6 +30,8 @@ class RandomGaudi2Mme {
 
  private:
   void Tensor(int64_t k, bool input, bool transposed, hal::abi::gaudi2::MmeTensor& t);
+  void Places(bool swap, hal::abi::gaudi2::MmeTensor& t,
+              std::vector<hal::abi::gaudi2::MmeAgu*> agus);
   void Route(bool hx2, hal::abi::gaudi2::MmeDescriptor& d);
 
   std::mt19937_64 random_;

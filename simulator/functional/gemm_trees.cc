@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -50,7 +51,7 @@ double PowerOfTwo(int exponent) {
   return power;
 }
 
-// tree * 2^scale + sum where the tree has more bits than a double.
+// tree * 2^scale + sum, rounded once, in integers.
 float RoundWide(int64_t tree, int scale, float sum) {
   int32_t mantissa, exponent;
   Split(sum, mantissa, exponent);
@@ -83,37 +84,63 @@ float RoundWide(int64_t tree, int scale, float sum) {
   return FlushedResult((negative ? -digits : digits) * PowerOfTwo(low));
 }
 
-// tree * 2^scale + sum, rounded once.
-OPENHPU_INLINE float Round(int64_t tree, int scale, float sum) {
-  if (tree == 0) return sum;
-  if (tree >= int64_t{1} << 53 || tree <= -(int64_t{1} << 53)) return RoundWide(tree, scale, sum);
-  const double wide = static_cast<double>(tree) * PowerOfTwo(scale), more = sum;
-  double total = wide + more;
-  const double part = total - wide;
-  const double error = (wide - (total - part)) + (more - part);
-  if (error != 0) {  // to odd: the next rounding is then the only one
-    int64_t bits;
-    std::memcpy(&bits, &total, sizeof bits);
-    if ((bits & 1) == 0) bits += (error > 0) == (total > 0) ? 1 : -1;
-    std::memcpy(&total, &bits, sizeof bits);
-  }
-  return FlushedResult(total);
+// tree * 2^(largest - kFraction) + sum, rounded once.
+float Round(int64_t tree, int largest, float sum) {
+  return tree == 0 ? sum : RoundWide(tree, largest - kFraction, sum);
 }
 
-// Numbers of one operand, split, [count][width].
+// The same for a row of columns, by doubles: those to which a result is not marked need Round.
+OPENHPU_MULTI_ISA
+void RoundRow(int64_t columns, const int64_t* __restrict trees, const int32_t* __restrict largest,
+              const float* __restrict sums, float* __restrict results,
+              uint8_t* __restrict wanting) {
+  constexpr int64_t kDoubles = int64_t{1} << 53;
+  // No branches, so that lanes do not wait for each other.
+  for (int64_t c = 0; c < columns; ++c) {
+    const int64_t exponent = std::max(largest[c], -512) - kFraction;  // of a sum that is 0, any
+    const int64_t power_bits = (exponent + 1023) << 52;
+    double power;
+    std::memcpy(&power, &power_bits, sizeof power);
+    const double wide = static_cast<double>(trees[c]) * power, more = sums[c];
+    const double total = wide + more, part = total - wide;
+    const double error = (wide - (total - part)) + (more - part);
+    // To odd, if anything was lost: the next rounding is then the only one.
+    int64_t bits;
+    std::memcpy(&bits, &total, sizeof bits);
+    const auto away = static_cast<int64_t>((error > 0) == (total > 0));
+    const auto lost = static_cast<int64_t>((error != 0) & ((bits & 1) == 0));
+    bits += (2 * away - 1) & -lost;
+    double odd;
+    std::memcpy(&odd, &bits, sizeof odd);
+    results[c] = static_cast<float>(odd);
+    const double size = std::fabs(odd);
+    const bool exact = (trees[c] < kDoubles) & (trees[c] > -kDoubles);
+    const bool normal = (size >= 2.0 * FLT_MIN) | (size == 0);
+    const bool finite = std::fabs(sums[c]) <= FLT_MAX;
+    wanting[c] = static_cast<uint8_t>(!(exact & normal & finite));
+  }
+}
+
+// Numbers of one operand, split, [count][width]. Signs are 0 or -1.
 struct SplitNumbers {
-  std::vector<int32_t> mantissa, exponent;
+  std::vector<uint32_t> size;
+  std::vector<int32_t> sign, exponent;
   bool finite = true;
 
   void Read(int64_t count, const float* from, int64_t apart, int64_t width) {
-    mantissa.resize(count * width);
+    size.resize(count * width);
+    sign.resize(count * width);
     exponent.resize(count * width);
     finite = true;
     for (int64_t k = 0; k < count; ++k) {
       for (int64_t i = 0; i < width; ++i) {
         const float x = from[k * apart + i];
         finite = finite && Finite(x);
-        Split(x, mantissa[k * width + i], exponent[k * width + i]);
+        const int64_t at = k * width + i;
+        int32_t mantissa;
+        Split(x, mantissa, exponent[at]);
+        size[at] = static_cast<uint32_t>(std::abs(mantissa));
+        sign[at] = mantissa < 0 ? -1 : 0;
       }
     }
   }
@@ -130,30 +157,32 @@ float OrdinaryStep(int64_t count, const float* a, int64_t a_width, const float* 
 
 float Flushed(float x) { return std::fabs(x) < FLT_MIN ? std::copysign(0.0f, x) : x; }
 
-// One step of one row: `count` products for each of the columns. `largest` and `trees` are scratch.
+// One step of one row: the trees of `count` products for each column, and their largest exponents.
+// a is column `row` of numbers that are a_apart wide.
 OPENHPU_MULTI_ISA
-void TreeRow(int64_t count, const int32_t* a_mantissa, const int32_t* a_exponent, int64_t a_apart,
-             const int32_t* b_mantissa, const int32_t* b_exponent, int64_t columns,
-             int32_t* __restrict largest, int64_t* __restrict trees) {
+void TreeRow(int64_t count, const SplitNumbers& a, int64_t row, int64_t a_apart,
+             const SplitNumbers& b, int64_t columns, int32_t* __restrict largest,
+             int64_t* __restrict trees) {
   for (int64_t c = 0; c < columns; ++c) largest[c] = 2 * kZeroExponent, trees[c] = 0;
   for (int64_t k = 0; k < count; ++k) {
-    const int32_t e = a_exponent[k * a_apart];
-    const int32_t* const other = b_exponent + k * columns;
+    const int32_t e = a.exponent[k * a_apart + row];
+    const int32_t* const other = b.exponent.data() + k * columns;
     for (int64_t c = 0; c < columns; ++c) largest[c] = std::max(largest[c], e + other[c]);
   }
   for (int64_t k = 0; k < count; ++k) {
-    const int32_t e = a_exponent[k * a_apart];
-    const int64_t m = a_mantissa[k * a_apart];
-    if (m == 0) continue;
-    const int32_t* const other = b_exponent + k * columns;
-    const int32_t* const mantissas = b_mantissa + k * columns;
+    const int64_t at = k * a_apart + row;
+    const int32_t e = a.exponent[at], sign = a.sign[at];
+    const uint64_t size = a.size[at];
+    if (size == 0) continue;
+    const int32_t* const exponents = b.exponent.data() + k * columns;
+    const int32_t* const signs = b.sign.data() + k * columns;
+    const uint32_t* const sizes = b.size.data() + k * columns;
     for (int64_t c = 0; c < columns; ++c) {
-      const int64_t product = m * mantissas[c];  // 46 bits of fraction
-      const int64_t sign = product >> 63;
-      const auto size = static_cast<uint64_t>((product ^ sign) - sign);
-      const int64_t shift = std::min(largest[c] - e - other[c], 63);
-      const auto aligned = static_cast<int64_t>((size << (kFraction - 46)) >> shift);
-      trees[c] += (aligned ^ sign) - sign;
+      const uint64_t product = size * sizes[c];  // with 46 bits of fraction
+      const auto shift = static_cast<uint64_t>(std::min(largest[c] - e - exponents[c], 63));
+      const auto aligned = static_cast<int64_t>((product << (kFraction - 46)) >> shift);
+      const int64_t mask = signs[c] ^ sign;
+      trees[c] += (aligned ^ mask) - mask;
     }
   }
 }
@@ -167,8 +196,12 @@ void AddTrees(DType in, int64_t count, const float* a, int64_t a_width, int64_t 
   thread_local SplitNumbers a_split, b_split;
   thread_local std::vector<int32_t> largest;
   thread_local std::vector<int64_t> trees;
+  thread_local std::vector<float> results;
+  thread_local std::vector<uint8_t> wanting;
   largest.resize(columns);
   trees.resize(columns);
+  results.resize(columns);
+  wanting.resize(columns);
   const int64_t at_once = ProductsAtOnce(in);
   for (int64_t k = 0; k < count; k += at_once) {
     const int64_t step = std::min(at_once, count - k);
@@ -177,23 +210,26 @@ void AddTrees(DType in, int64_t count, const float* a, int64_t a_width, int64_t 
     a_split.Read(step, a_step, a_width, rows);
     b_split.Read(step, b_step, b_width, columns);
     for (int64_t r = 0; r < rows; ++r) {
-      float* const to = sums + r * columns_apart;
       bool zeros = true, finite = b_split.finite;
       for (int64_t i = 0; i < step; ++i) {
-        zeros = zeros && a_split.mantissa[i * rows + r] == 0;
+        zeros = zeros && a_split.size[i * rows + r] == 0;
         finite = finite && Finite(a_step[i * a_width + r]);
       }
       if (zeros && finite) continue;
-      TreeRow(step, a_split.mantissa.data() + r, a_split.exponent.data() + r, rows,
-              b_split.mantissa.data(), b_split.exponent.data(), columns, largest.data(),
-              trees.data());
+      TreeRow(step, a_split, r, rows, b_split, columns, largest.data(), trees.data());
+      float* const to = sums + r * columns_apart;
+      RoundRow(columns, trees.data(), largest.data(), to, results.data(), wanting.data());
       for (int64_t c = 0; c < columns; ++c) {
+        if (finite && wanting[c] == 0) {
+          to[c] = results[c];
+          continue;
+        }
         bool ordinary = Finite(to[c]);
         for (int64_t i = 0; i < step && ordinary && !finite; ++i) {
           ordinary = Finite(a_step[i * a_width + r]) && Finite(b_step[i * b_width + c]);
         }
         to[c] = ordinary
-                    ? Round(trees[c], largest[c] - kFraction, to[c])
+                    ? Round(trees[c], largest[c], to[c])
                     : Flushed(OrdinaryStep(step, a_step + r, a_width, b_step + c, b_width, to[c]));
       }
     }

