@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 using CaptureTest = RecorderFixture;
 
-TEST_F(CaptureTest, ADryRunComputesNothingUntilItsFirstReplay) {
+TEST_P(CaptureTest, ADryRunComputesNothingUntilItsFirstReplay) {
   const TensorRef counter = Filled(5, {8}), one = Filled(1, {8}), out = Empty({8});
   const uint64_t launches = engine().statistics().launches;
   CapturedGraph graph;
@@ -48,7 +48,7 @@ TEST_F(CaptureTest, ADryRunComputesNothingUntilItsFirstReplay) {
   EXPECT_EQ(engine().statistics().compilations, 3u);
 }
 
-TEST_F(CaptureTest, ReadingTheDeviceInADryRunFails) {
+TEST_P(CaptureTest, ReadingTheDeviceInADryRunFails) {
   const TensorRef a = Filled(1, {8}), b = Empty({8});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph, /*dry_run=*/true), IsOk());
@@ -60,7 +60,7 @@ TEST_F(CaptureTest, ReadingTheDeviceInADryRunFails) {
   EXPECT_THAT(Read(b), Each(2.0f));
 }
 
-TEST_F(CaptureTest, HostStepsRunInTheirPlaceAtCaptureAndReplay) {
+TEST_P(CaptureTest, HostStepsRunInTheirPlaceAtCaptureAndReplay) {
   const TensorRef a = Filled(1, {4}), b = Empty({4}), c = Empty({4}), d = Empty({4});
   std::vector<float> seen;
   CapturedGraph graph;
@@ -88,7 +88,7 @@ TEST_F(CaptureTest, HostStepsRunInTheirPlaceAtCaptureAndReplay) {
   EXPECT_TRUE(graph.ReadsFirst(*a.storage));
 }
 
-TEST_F(CaptureTest, AHostStepThatFailsStopsTheReplayAndLeavesTheStreamUsable) {
+TEST_P(CaptureTest, AHostStepThatFailsStopsTheReplayAndLeavesTheStreamUsable) {
   const TensorRef a = Filled(0, {4}), one = Filled(1, {4});
   bool fail = false;
   CapturedGraph graph;
@@ -107,7 +107,7 @@ TEST_F(CaptureTest, AHostStepThatFailsStopsTheReplayAndLeavesTheStreamUsable) {
   EXPECT_THAT(Read(a), Each(5.0f));
 }
 
-TEST_F(CaptureTest, AnAbandonedCaptureGivesItsMemoryBackAndWhatRanStands) {
+TEST_P(CaptureTest, AnAbandonedCaptureGivesItsMemoryBackAndWhatRanStands) {
   const TensorRef counter = Filled(0, {1024}), one = Filled(1, {1024});
   const TensorRef late = Empty({1024});
   ASSERT_THAT(recorder().Synchronize(), IsOk());
@@ -132,7 +132,7 @@ TEST_F(CaptureTest, AnAbandonedCaptureGivesItsMemoryBackAndWhatRanStands) {
   EXPECT_EQ(allocated(), before + 4096);
 }
 
-TEST_F(CaptureTest, AFailureInACaptureLeavesNothingOfTheRecording) {
+TEST_P(CaptureTest, AFailureInACaptureLeavesNothingOfTheRecording) {
   const TensorRef a = Filled(1, {4}), b = Empty({4}), c = Empty({4});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -146,7 +146,7 @@ TEST_F(CaptureTest, AFailureInACaptureLeavesNothingOfTheRecording) {
   EXPECT_THAT(Read(c), Each(2.0f));
 }
 
-TEST_F(CaptureTest, AGraphThatIsBeingCapturedIsNotReplayedNorCapturedTwice) {
+TEST_P(CaptureTest, AGraphThatIsBeingCapturedIsNotReplayedNorCapturedTwice) {
   Recorder other(engine(), *device_->stream);
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -157,7 +157,7 @@ TEST_F(CaptureTest, AGraphThatIsBeingCapturedIsNotReplayedNorCapturedTwice) {
   EXPECT_THAT(graph.Replay(), IsOk());
 }
 
-TEST_F(CaptureTest, DestroyingTheGraphEndsItsCapture) {
+TEST_P(CaptureTest, DestroyingTheGraphEndsItsCapture) {
   const TensorRef a = Filled(1, {4}), b = Empty({4});
   {
     CapturedGraph graph;
@@ -168,7 +168,7 @@ TEST_F(CaptureTest, DestroyingTheGraphEndsItsCapture) {
   EXPECT_THAT(Read(b), Each(2.0f));
 }
 
-TEST_F(CaptureTest, DestroyingOneGraphWhileAnotherCapturesChangesNothing) {
+TEST_P(CaptureTest, DestroyingOneGraphWhileAnotherCapturesChangesNothing) {
   const TensorRef a = Filled(1, {4}), b = Empty({4});
   auto first = std::make_unique<CapturedGraph>();
   ASSERT_THAT(recorder().BeginCapture(first.get()), IsOk());
@@ -185,7 +185,7 @@ TEST_F(CaptureTest, DestroyingOneGraphWhileAnotherCapturesChangesNothing) {
 
 // --- Several recorders ---
 
-TEST_F(CaptureTest, TwoRecordersOfOneStreamKeepTheOrderOfWhatTheyShare) {
+TEST_P(CaptureTest, TwoRecordersOfOneStreamKeepTheOrderOfWhatTheyShare) {
   Recorder other(engine(), *device_->stream);
   const TensorRef a = Filled(1, {8}), b = Empty({8}), c = Empty({8});
   Record("add", {a, a}, b);
@@ -200,7 +200,7 @@ TEST_F(CaptureTest, TwoRecordersOfOneStreamKeepTheOrderOfWhatTheyShare) {
   EXPECT_THAT(Read(b), Each(4.0f));
 }
 
-TEST_F(CaptureTest, RecordersThatOnlyReadTheSameDoNotFlushEachOther) {
+TEST_P(CaptureTest, RecordersThatOnlyReadTheSameDoNotFlushEachOther) {
   Recorder other(engine(), *device_->stream);
   const TensorRef a = Filled(1, {8}), b = Empty({8}), c = Empty({8});
   Record("add", {a, a}, b);
@@ -215,7 +215,7 @@ TEST_F(CaptureTest, RecordersThatOnlyReadTheSameDoNotFlushEachOther) {
   EXPECT_THAT(Read(c), Each(1.0f));
 }
 
-TEST_F(CaptureTest, EagerWorkOfAnotherRecorderIsNoPartOfACapture) {
+TEST_P(CaptureTest, EagerWorkOfAnotherRecorderIsNoPartOfACapture) {
   Recorder other(engine(), *device_->stream);
   const TensorRef a = Filled(1, {8}), b = Empty({8}), counter = Filled(0, {8});
   CapturedGraph graph;
@@ -228,7 +228,7 @@ TEST_F(CaptureTest, EagerWorkOfAnotherRecorderIsNoPartOfACapture) {
   EXPECT_THAT(Read(b), Each(2.0f));
 }
 
-TEST_F(CaptureTest, ARecorderMayDieWithWorkPending) {
+TEST_P(CaptureTest, ARecorderMayDieWithWorkPending) {
   const TensorRef a = Filled(1, {8}), b = Empty({8});
   {
     Recorder other(engine(), *device_->stream);
@@ -238,7 +238,7 @@ TEST_F(CaptureTest, ARecorderMayDieWithWorkPending) {
   EXPECT_THAT(Read(b), Each(2.0f));
 }
 
-TEST_F(CaptureTest, TheSummaryCountsNodesStepsAndTime) {
+TEST_P(CaptureTest, TheSummaryCountsNodesStepsAndTime) {
   const TensorRef a = Filled(1, {16, 16}), b = Empty({16, 16});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -267,6 +267,8 @@ TEST_F(CaptureTest, TheSummaryCountsNodesStepsAndTime) {
   EXPECT_EQ(memory.workspace, graph.recipe(0).main.workspace_bytes);
   EXPECT_GT(memory.commands, 0u);
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, CaptureTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

@@ -1,5 +1,6 @@
 // The chains of the replay benchmark, run by a card: every node is executed, in every replay.
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "graph/testing_chain.h"
@@ -13,7 +14,7 @@ namespace {
 uint64_t TpcCommands(simulator::Simulator& card) {
   uint64_t commands = 0;
   for (const simulator::EngineStatistics& engine : card.statistics().engines) {
-    if (std::string_view(engine.name).substr(0, 3) == "TPC") commands += engine.commands;
+    if (engine.name.find("TPC") != std::string::npos) commands += engine.commands;
   }
   return commands;
 }
@@ -21,12 +22,11 @@ uint64_t TpcCommands(simulator::Simulator& card) {
 // Small enough for one TPC, so that a node is one command.
 constexpr int64_t kElements = 32;
 
-class ChainTest : public ::testing::TestWithParam<int> {};
+class ChainTest : public ::testing::TestWithParam<std::tuple<const char*, int>> {};
 
 TEST_P(ChainTest, ACardExecutesEveryNode) {
-  const int nodes = GetParam();
-  ASSERT_OK_AND_ASSIGN(TestDevice device,
-                       TestDevice::Open("sim:tiny,arithmetic=exact", ChainOptions()));
+  const auto [spec, nodes] = GetParam();
+  ASSERT_OK_AND_ASSIGN(TestDevice device, TestDevice::Open(spec, ChainOptions()));
   ASSERT_OK_AND_ASSIGN(const TensorRef x,
                        device.FromHost(std::vector<float>(kElements, 1), {kElements}));
   const TensorRef out = ChainTensor(*device.engine, kElements);
@@ -46,7 +46,10 @@ TEST_P(ChainTest, ACardExecutesEveryNode) {
   EXPECT_EQ(TpcCommands(*device.card) - before, static_cast<uint64_t>(nodes));
 }
 
-INSTANTIATE_TEST_SUITE_P(Nodes, ChainTest, ::testing::Values(10, 100, 1000, 10000));
+INSTANTIATE_TEST_SUITE_P(Nodes, ChainTest,
+                         ::testing::Combine(::testing::Values("sim:tiny,arithmetic=exact",
+                                                              "sim:gaudi2,arithmetic=exact"),
+                                            ::testing::Values(10, 100, 1000, 10000)));
 
 }  // namespace
 }  // namespace openhpu::graph

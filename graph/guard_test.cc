@@ -60,7 +60,7 @@ TEST(GuardTest, OfSeveralElementsTheFirstThatDiffersIsNamed) {
 
 using GuardedCaptureTest = RecorderFixture;
 
-TEST_F(GuardedCaptureTest, AReplayThatWouldReadAnotherValueFailsAndWhatCameBeforeStands) {
+TEST_P(GuardedCaptureTest, AReplayThatWouldReadAnotherValueFailsAndWhatCameBeforeStands) {
   const TensorRef a = Filled(1, {4}), before = Empty({4}), after = Empty({4});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -91,7 +91,7 @@ TEST_F(GuardedCaptureTest, AReplayThatWouldReadAnotherValueFailsAndWhatCameBefor
   EXPECT_THAT(Read(after), Each(4.0f));
 }
 
-TEST_F(GuardedCaptureTest, AGuardComesAfterThePendingNodesThatWriteItsTensor) {
+TEST_P(GuardedCaptureTest, AGuardComesAfterThePendingNodesThatWriteItsTensor) {
   const TensorRef a = Filled(1, {2}), b = Empty({2});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -103,7 +103,7 @@ TEST_F(GuardedCaptureTest, AGuardComesAfterThePendingNodesThatWriteItsTensor) {
   EXPECT_THAT(Read(b), Each(4.0f));
 }
 
-TEST_F(GuardedCaptureTest, AGuardNeedsACaptureADenseTensorAndAsManyBytes) {
+TEST_P(GuardedCaptureTest, AGuardNeedsACaptureADenseTensorAndAsManyBytes) {
   const TensorRef a = Filled(1, {2, 2});
   EXPECT_THAT(recorder().Guard(a, Bytes<float>({1, 1, 1, 1}), ""),
               StatusIs(absl::StatusCode::kFailedPrecondition));
@@ -121,6 +121,8 @@ TEST_F(GuardedCaptureTest, AGuardNeedsACaptureADenseTensorAndAsManyBytes) {
               StatusIs(absl::StatusCode::kInvalidArgument));
   ASSERT_THAT(recorder().EndCapture(), IsOk());
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, GuardedCaptureTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

@@ -61,8 +61,8 @@ Case MakeCase(const hal::Chip& chip) {
 }
 
 // Two launches on a fresh card, with host copies before and after them: the first error.
-absl::Status RunOnFreshCard(const std::function<void(Case&)>& mutate) {
-  ASSIGN_OR_RETURN(TestDevice device, TestDevice::Open());
+absl::Status RunOnFreshCard(const char* spec, const std::function<void(Case&)>& mutate) {
+  ASSIGN_OR_RETURN(TestDevice device, TestDevice::Open(spec));
   Case c = MakeCase(device.context->chip());
   mutate(c);
   ASSIGN_OR_RETURN(const runtime::Program program,
@@ -104,8 +104,9 @@ std::vector<std::pair<std::string, std::vector<UpperOp>*>> OpLists(Schedule& sch
 
 // Calls `visit(where, list, op)` for every op, with indices that hold for every case of this plan.
 void ForEachOp(
+    const hal::Chip& chip,
     const std::function<void(const std::string&, size_t, size_t, const UpperOp&)>& visit) {
-  Case c = MakeCase(*hal::LoadChip("tiny"));
+  Case c = MakeCase(chip);
   const auto lists = OpLists(c.schedule);
   for (size_t list = 0; list < lists.size(); ++list) {
     for (size_t op = 0; op < lists[list].second->size(); ++op) {
@@ -125,62 +126,73 @@ void ExpectNamed(const absl::Status& status, const std::string& where) {
       << where;
 }
 
-TEST(MutationTest, TheScheduleAsMadeHasNoReport) {
-  EXPECT_THAT(RunOnFreshCard([](Case&) {}), IsOk());
+class MutationTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  const hal::Chip chip_ = TestDevice::Open(GetParam())->context->chip();
+};
+
+TEST_P(MutationTest, TheScheduleAsMadeHasNoReport) {
+  EXPECT_THAT(RunOnFreshCard(GetParam(), [](Case&) {}), IsOk());
 }
 
-TEST(MutationTest, EveryRemovedMonitorIsFoundAndNamed) {
+TEST_P(MutationTest, EveryRemovedMonitorIsFoundAndNamed) {
   int mutations = 0;
-  ForEachOp([&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
+  ForEachOp(chip_, [&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
     const AwaitOp* await = std::get_if<AwaitOp>(&what);
     if (await == nullptr) return;
     for (size_t i = 0; i < await->conditions.size(); ++i) {
       ++mutations;
-      ExpectNamed(RunOnFreshCard([&](Case& c) {
-                    auto& conditions =
-                        std::get<AwaitOp>((*OpLists(c.schedule)[list].second)[op]).conditions;
-                    conditions.erase(conditions.begin() + static_cast<int64_t>(i));
-                  }),
+      ExpectNamed(RunOnFreshCard(
+                      GetParam(),
+                      [&](Case& c) {
+                        auto& conditions =
+                            std::get<AwaitOp>((*OpLists(c.schedule)[list].second)[op]).conditions;
+                        conditions.erase(conditions.begin() + static_cast<int64_t>(i));
+                      }),
                   absl::StrCat(where, " condition ", i));
     }
   });
   EXPECT_GE(mutations, 15);
 }
 
-TEST(MutationTest, EveryWrongAwaitedCountIsFoundAndNamed) {
-  ForEachOp([&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
+TEST_P(MutationTest, EveryWrongAwaitedCountIsFoundAndNamed) {
+  ForEachOp(chip_, [&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
     const AwaitOp* await = std::get_if<AwaitOp>(&what);
     if (await == nullptr) return;
     for (size_t i = 0; i < await->conditions.size(); ++i) {
       ExpectNamed(
-          RunOnFreshCard([&](Case& c) {
-            std::get<AwaitOp>((*OpLists(c.schedule)[list].second)[op]).conditions[i].value += 9;
-          }),
+          RunOnFreshCard(
+              GetParam(),
+              [&](Case& c) {
+                std::get<AwaitOp>((*OpLists(c.schedule)[list].second)[op]).conditions[i].value += 9;
+              }),
           absl::StrCat(where, " condition ", i));
     }
   });
 }
 
-TEST(MutationTest, EveryCountAwaitedTooEarlyIsFoundAndNamed) {
-  ForEachOp([&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
+TEST_P(MutationTest, EveryCountAwaitedTooEarlyIsFoundAndNamed) {
+  ForEachOp(chip_, [&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
     const AwaitOp* await = std::get_if<AwaitOp>(&what);
     if (await == nullptr) return;
     for (size_t i = 0; i < await->conditions.size(); ++i) {
       if (await->conditions[i].value == 1) continue;
       ExpectNamed(
-          RunOnFreshCard([&](Case& c) {
-            --std::get<AwaitOp>((*OpLists(c.schedule)[list].second)[op]).conditions[i].value;
-          }),
+          RunOnFreshCard(
+              GetParam(),
+              [&](Case& c) {
+                --std::get<AwaitOp>((*OpLists(c.schedule)[list].second)[op]).conditions[i].value;
+              }),
           absl::StrCat(where, " condition ", i));
     }
   });
 }
 
-TEST(MutationTest, AQueueThatNobodyStartsIsFoundAndNamed) {
-  ForEachOp([&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
+TEST_P(MutationTest, AQueueThatNobodyStartsIsFoundAndNamed) {
+  ForEachOp(chip_, [&](const std::string& where, size_t list, size_t op, const UpperOp& what) {
     const SobOp* sob = std::get_if<SobOp>(&what);
     if (sob == nullptr || sob->value == 0) return;
-    const absl::Status status = RunOnFreshCard([&](Case& c) {
+    const absl::Status status = RunOnFreshCard(GetParam(), [&](Case& c) {
       auto& ops = *OpLists(c.schedule)[list].second;
       ops.erase(ops.begin() + static_cast<int64_t>(op));
     });
@@ -188,6 +200,8 @@ TEST(MutationTest, AQueueThatNobodyStartsIsFoundAndNamed) {
     EXPECT_THAT(std::string(status.message()), HasSubstr("deadlock")) << where;
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, MutationTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

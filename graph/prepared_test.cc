@@ -42,7 +42,7 @@ class PreparedTest : public RecorderFixture {
   }
 };
 
-TEST_F(PreparedTest, GraphsOfOneModelAtSeveralBatchSizesHoldItOnce) {
+TEST_P(PreparedTest, GraphsOfOneModelAtSeveralBatchSizesHoldItOnce) {
   const TensorRef weight = Weight(1);
   std::vector<Model> models(4);
   std::vector<uint64_t> grown;
@@ -74,7 +74,7 @@ TEST_F(PreparedTest, GraphsOfOneModelAtSeveralBatchSizesHoldItOnce) {
   EXPECT_EQ(allocated(), before - 4096);
 }
 
-TEST_F(PreparedTest, OtherWeightsAreAnotherSet) {
+TEST_P(PreparedTest, OtherWeightsAreAnotherSet) {
   const TensorRef one = Weight(1), two = Weight(2);
   Model first, second;
   Capture(one, 8, &first);
@@ -87,7 +87,7 @@ TEST_F(PreparedTest, OtherWeightsAreAnotherSet) {
   EXPECT_THAT(Read(second.y), Each(128.0f));
 }
 
-TEST_F(PreparedTest, EagerSegmentsShareItToo) {
+TEST_P(PreparedTest, EagerSegmentsShareItToo) {
   const TensorRef weight = Weight(1), x = Filled(1, {8, 32}), y = Empty({8, 32});
   Model model;
   Capture(weight, 8, &model);
@@ -107,7 +107,7 @@ TEST_F(PreparedTest, EagerSegmentsShareItToo) {
   }
 }
 
-TEST_F(PreparedTest, ARecorderThatGoesThroughManyWeightsKeepsFewSets) {
+TEST_P(PreparedTest, ARecorderThatGoesThroughManyWeightsKeepsFewSets) {
   const TensorRef x = Filled(1, {8, 32}), y = Empty({8, 32});
   std::vector<TensorRef> weights;
   for (int i = 0; i < 12; ++i) weights.push_back(Weight(static_cast<float>(i)));
@@ -123,7 +123,7 @@ TEST_F(PreparedTest, ARecorderThatGoesThroughManyWeightsKeepsFewSets) {
   EXPECT_LE(allocated(), before + 4096 + 1024);
 }
 
-TEST_F(PreparedTest, ReboundWeightsAreDerivedFromAnew) {
+TEST_P(PreparedTest, ReboundWeightsAreDerivedFromAnew) {
   const TensorRef weight = Weight(1), other = Weight(3);
   Model model, twin;
   Capture(weight, 8, &model);
@@ -141,7 +141,7 @@ TEST_F(PreparedTest, ReboundWeightsAreDerivedFromAnew) {
   EXPECT_THAT(Read(model.y), Each(128.0f));
 }
 
-TEST_F(PreparedTest, AWeightWhoseMemoryMovedIsDerivedFromAnew) {
+TEST_P(PreparedTest, AWeightWhoseMemoryMovedIsDerivedFromAnew) {
   const TensorRef weight = Weight(1);
   Model model;
   Capture(weight, 8, &model);
@@ -152,7 +152,7 @@ TEST_F(PreparedTest, AWeightWhoseMemoryMovedIsDerivedFromAnew) {
   EXPECT_THAT(Read(On(taken)), Each(1.0f));
 }
 
-TEST_F(PreparedTest, StreamsHaveSetsOfTheirOwn) {
+TEST_P(PreparedTest, StreamsHaveSetsOfTheirOwn) {
   const std::unique_ptr<runtime::Stream> stream = NewStream();
   const TensorRef weight = Weight(1), x = Filled(1, {8, 32}), y = Empty({8, 32});
   Model model;
@@ -170,6 +170,8 @@ TEST_F(PreparedTest, StreamsHaveSetsOfTheirOwn) {
   ASSERT_THAT(model.graph.Replay(), IsOk());
   EXPECT_THAT(Read(model.y), Each(128.0f));
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, PreparedTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

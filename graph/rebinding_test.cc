@@ -37,7 +37,7 @@ class RebindingTest : public RecorderFixture {
   CapturedGraph graph_;
 };
 
-TEST_F(RebindingTest, AReplayReadsAndWritesWhatItIsGiven) {
+TEST_P(RebindingTest, AReplayReadsAndWritesWhatItIsGiven) {
   const TensorRef in = Filled(3, {64}), sum = Empty({64});
   ASSERT_THAT(graph_.Replay({{in_.storage, in.storage, 0}, {sum_.storage, sum.storage, 0}}),
               IsOk());
@@ -51,7 +51,7 @@ TEST_F(RebindingTest, AReplayReadsAndWritesWhatItIsGiven) {
   EXPECT_THAT(Read(sum), Each(12.0f));
 }
 
-TEST_F(RebindingTest, NothingIsPatchedWhereTheAddressIsTheSame) {
+TEST_P(RebindingTest, NothingIsPatchedWhereTheAddressIsTheSame) {
   const TensorRef in = Filled(3, {64});
   const uint64_t first = graph_.patched_words();
   ASSERT_THAT(graph_.Replay(), IsOk());
@@ -68,7 +68,7 @@ TEST_F(RebindingTest, NothingIsPatchedWhereTheAddressIsTheSame) {
   EXPECT_THAT(Read(sum_), Each(4.0f));
 }
 
-TEST_F(RebindingTest, MemoryMayBeGivenFromSomeByteOn) {
+TEST_P(RebindingTest, MemoryMayBeGivenFromSomeByteOn) {
   std::vector<float> values(100);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
   ASSERT_OK_AND_ASSIGN(const TensorRef in, device_->FromHost(values, {100}));
@@ -80,7 +80,7 @@ TEST_F(RebindingTest, MemoryMayBeGivenFromSomeByteOn) {
   }
 }
 
-TEST_F(RebindingTest, TwoStoragesMayChangePlaces) {
+TEST_P(RebindingTest, TwoStoragesMayChangePlaces) {
   Fill(in_, 1);
   Fill(sum_, 10);
   ASSERT_THAT(graph_.Replay({{in_.storage, sum_.storage, 0}, {sum_.storage, in_.storage, 0}}),
@@ -89,7 +89,7 @@ TEST_F(RebindingTest, TwoStoragesMayChangePlaces) {
   EXPECT_THAT(Read(sum_), Each(10.0f));
 }
 
-TEST_F(RebindingTest, WrongRebindingsFailBeforeAnythingIsLaunched) {
+TEST_P(RebindingTest, WrongRebindingsFailBeforeAnythingIsLaunched) {
   const TensorRef small = Filled(9, {63}), other = Filled(9, {64});
   Fill(in_, 2);
   const std::vector<std::vector<Rebinding>> wrong = {
@@ -117,14 +117,14 @@ TEST_F(RebindingTest, WrongRebindingsFailBeforeAnythingIsLaunched) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-TEST_F(RebindingTest, WhatIsPendingOnGivenMemoryComesFirst) {
+TEST_P(RebindingTest, WhatIsPendingOnGivenMemoryComesFirst) {
   const TensorRef one = Filled(1, {64}), in = Empty({64});
   Record("add", {one, one}, in);
   ASSERT_THAT(graph_.Replay({{in_.storage, in.storage, 0}}), IsOk());
   EXPECT_THAT(Read(sum_), Each(8.0f));
 }
 
-TEST_F(RebindingTest, GivenMemoryIsNotReusedBeforeItsReplayHasPassed) {
+TEST_P(RebindingTest, GivenMemoryIsNotReusedBeforeItsReplayHasPassed) {
   for (int i = 0; i < 20; ++i) {
     TensorRef in = Filled(static_cast<float>(i), {64});
     ASSERT_THAT(graph_.Replay({{in_.storage, in.storage, 0}}), IsOk());
@@ -134,7 +134,7 @@ TEST_F(RebindingTest, GivenMemoryIsNotReusedBeforeItsReplayHasPassed) {
   }
 }
 
-TEST_F(RebindingTest, ForgottenInputsAreNotKeptAndHaveToBeGiven) {
+TEST_P(RebindingTest, ForgottenInputsAreNotKeptAndHaveToBeGiven) {
   const uint64_t before = allocated();
   const uint64_t inputs = graph_.memory().inputs;
   graph_.Forget({in_.storage});
@@ -155,7 +155,7 @@ TEST_F(RebindingTest, ForgottenInputsAreNotKeptAndHaveToBeGiven) {
   EXPECT_FALSE(in_.storage->materialised());
 }
 
-TEST_F(RebindingTest, ReleasedMemoryReturnsAfterEachReplay) {
+TEST_P(RebindingTest, ReleasedMemoryReturnsAfterEachReplay) {
   graph_.ReleaseOthers({sum_.storage});
   EXPECT_FALSE(out_.storage->materialised());
   EXPECT_TRUE(in_.storage->materialised());
@@ -178,7 +178,7 @@ TEST_F(RebindingTest, ReleasedMemoryReturnsAfterEachReplay) {
   EXPECT_TRUE(in_.storage->materialised());
 }
 
-TEST_F(RebindingTest, TakenMemoryKeepsItsContentsAndTheNextReplayBindsAnew) {
+TEST_P(RebindingTest, TakenMemoryKeepsItsContentsAndTheNextReplayBindsAnew) {
   const uint64_t first = graph_.patched_words();
   const std::shared_ptr<Storage> taken = sum_.storage->TakeMemory();
   EXPECT_FALSE(sum_.storage->materialised());
@@ -198,7 +198,7 @@ TEST_F(RebindingTest, TakenMemoryKeepsItsContentsAndTheNextReplayBindsAnew) {
   EXPECT_FALSE(Empty({4}).storage->TakeMemory()->materialised());
 }
 
-TEST_F(RebindingTest, GuardsAndHostStepsSeeWhatIsGiven) {
+TEST_P(RebindingTest, GuardsAndHostStepsSeeWhatIsGiven) {
   std::vector<float> seen;
   const TensorRef out = Empty({64});
   CapturedGraph graph;
@@ -223,7 +223,7 @@ TEST_F(RebindingTest, GuardsAndHostStepsSeeWhatIsGiven) {
   EXPECT_THAT(seen, ::testing::ElementsAre(1, 6, 1));
 }
 
-TEST_F(RebindingTest, ADryRunMayBeRebound) {
+TEST_P(RebindingTest, ADryRunMayBeRebound) {
   const TensorRef a = Empty({64}), b = Empty({64});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph, /*dry_run=*/true), IsOk());
@@ -236,7 +236,7 @@ TEST_F(RebindingTest, ADryRunMayBeRebound) {
   EXPECT_FALSE(a.storage->materialised());
 }
 
-TEST_F(RebindingTest, ReadsFirstTellsInputsFromResults) {
+TEST_P(RebindingTest, ReadsFirstTellsInputsFromResults) {
   EXPECT_TRUE(graph_.Binds(*in_.storage));
   EXPECT_TRUE(graph_.ReadsFirst(*in_.storage));
   EXPECT_TRUE(graph_.Binds(*out_.storage));
@@ -259,6 +259,8 @@ TEST_F(RebindingTest, ReadsFirstTellsInputsFromResults) {
   EXPECT_TRUE(before.storage->materialised());  // not the graph's to give away
   EXPECT_FALSE(out.storage->materialised());
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, RebindingTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

@@ -17,12 +17,13 @@ namespace openhpu::graph {
 namespace {
 
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class RecorderTest : public ::testing::Test {
+class RecorderTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    absl::StatusOr<TestDevice> device = TestDevice::Open();
+    absl::StatusOr<TestDevice> device = TestDevice::Open(GetParam());
     ASSERT_THAT(device.status(), IsOk());
     device_ = std::make_unique<TestDevice>(*std::move(device));
   }
@@ -53,7 +54,7 @@ class RecorderTest : public ::testing::Test {
   std::unique_ptr<TestDevice> device_;
 };
 
-TEST_F(RecorderTest, HostCopiesGoThereAndBack) {
+TEST_P(RecorderTest, HostCopiesGoThereAndBack) {
   const TensorRef a = Filled(7, {100});
   EXPECT_THAT(Read(a), Each(7.0f));
   float one = 1;
@@ -64,7 +65,7 @@ TEST_F(RecorderTest, HostCopiesGoThereAndBack) {
               StatusIs(absl::StatusCode::kOutOfRange));
 }
 
-TEST_F(RecorderTest, AnOpRunsAtTheFlush) {
+TEST_P(RecorderTest, AnOpRunsAtTheFlush) {
   const TensorRef a = Filled(1, {64}), b = Filled(2, {64}), c = Empty({64});
   Record("add", {a, b}, c);
   EXPECT_TRUE(recorder().pending());
@@ -75,14 +76,14 @@ TEST_F(RecorderTest, AnOpRunsAtTheFlush) {
   EXPECT_THAT(Read(c), Each(3.0f));
 }
 
-TEST_F(RecorderTest, ReadingAPendingTensorFlushes) {
+TEST_P(RecorderTest, ReadingAPendingTensorFlushes) {
   const TensorRef a = Filled(1, {4, 4}), b = Empty({4, 4});
   Record("add", {a, a}, b);
   EXPECT_THAT(Read(b), Each(2.0f));
   EXPECT_FALSE(recorder().pending());
 }
 
-TEST_F(RecorderTest, WritingATensorThatPendingOpsReadFlushesFirst) {
+TEST_P(RecorderTest, WritingATensorThatPendingOpsReadFlushesFirst) {
   const TensorRef a = Filled(1, {4}), b = Empty({4});
   Record("add", {a, a}, b);
   const std::vector<float> nines(4, 9);
@@ -90,13 +91,24 @@ TEST_F(RecorderTest, WritingATensorThatPendingOpsReadFlushesFirst) {
   EXPECT_THAT(Read(b), Each(2.0f));
 }
 
-TEST_F(RecorderTest, ProductsRunOnTheMme) {
+TEST_P(RecorderTest, ProductsRunOnTheMme) {
   const TensorRef a = Filled(2, {8, 16}), b = Filled(3, {16, 4}), c = Empty({8, 4});
   Record("mm", {a, b}, c);
   EXPECT_THAT(Read(c), Each(96.0f));
 }
 
-TEST_F(RecorderTest, ProgramsOfOneBankFollowEachOtherWithoutTheHost) {
+TEST_P(RecorderTest, RowsOfAnExpandedTableRepeatItsElements) {
+  ASSERT_OK_AND_ASSIGN(const TensorRef table, device_->FromHost({1, 2, 3, 4}, {4, 1}));
+  TensorRef expanded = table;
+  expanded.sizes = {4, 2};
+  expanded.strides = {1, 0};
+  const TensorRef out = Empty({4, 2});
+  ASSERT_THAT(recorder().Record("flip", {{"dims", std::vector<int64_t>{0}}}, {expanded}, {out}, ""),
+              IsOk());
+  EXPECT_THAT(Read(out), ElementsAre(4, 4, 3, 3, 2, 2, 1, 1));
+}
+
+TEST_P(RecorderTest, ProgramsOfOneBankFollowEachOtherWithoutTheHost) {
   const TensorRef a = Filled(1, {64, 64}), b = Filled(1.0f / 64, {64, 64});
   const TensorRef c = Empty({64, 64}), d = Empty({64, 64}), e = Empty({64, 64}), f = Empty({64});
   const TensorRef row = {d.storage, DType::kFloat32, {64}, {1}, 0};
@@ -114,7 +126,7 @@ TEST_F(RecorderTest, ProgramsOfOneBankFollowEachOtherWithoutTheHost) {
   EXPECT_THAT(Read(e), Each(256.0f));
 }
 
-TEST_F(RecorderTest, StoragesThatNobodyHoldsGetNoMemory) {
+TEST_P(RecorderTest, StoragesThatNobodyHoldsGetNoMemory) {
   const TensorRef a = Filled(1, {64}), c = Empty({64});
   const uint64_t before = device_->context->memory_statistics().allocations;
   {
@@ -139,14 +151,14 @@ TEST_F(RecorderTest, StoragesThatNobodyHoldsGetNoMemory) {
   EXPECT_LE(device_->context->memory_statistics().allocations - before, first);
 }
 
-TEST_F(RecorderTest, ContentsNeverWrittenAreAllocatedWhenRead) {
+TEST_P(RecorderTest, ContentsNeverWrittenAreAllocatedWhenRead) {
   const TensorRef a = Empty({16}), b = Empty({16});
   Record("add", {a, a}, b);
   ASSERT_THAT(recorder().Flush(), IsOk());
   EXPECT_TRUE(a.storage->materialised());
 }
 
-TEST_F(RecorderTest, ErrorsNameOpAndSource) {
+TEST_P(RecorderTest, ErrorsNameOpAndSource) {
   const TensorRef a = Filled(1, {3, 4}), b = Empty({9, 9});
   EXPECT_THAT(recorder().Record("mm", {}, {a, a}, {b}, "model.py:7"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("mm at model.py:7")));
@@ -155,7 +167,7 @@ TEST_F(RecorderTest, ErrorsNameOpAndSource) {
   EXPECT_FALSE(recorder().pending());
 }
 
-TEST_F(RecorderTest, ReplaysGiveTheSameBitsAndTakeTheSameCycles) {
+TEST_P(RecorderTest, ReplaysGiveTheSameBitsAndTakeTheSameCycles) {
   const TensorRef a = Filled(2, {16, 16}), b = Filled(3, {16, 16}), c = Empty({16, 16});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -188,7 +200,7 @@ TEST_F(RecorderTest, ReplaysGiveTheSameBitsAndTakeTheSameCycles) {
   EXPECT_THAT(c.storage->Address(), IsOkAndHolds(address));
 }
 
-TEST_F(RecorderTest, AReplayReadsItsInputsAnew) {
+TEST_P(RecorderTest, AReplayReadsItsInputsAnew) {
   const TensorRef a = Filled(1, {64}), b = Empty({64});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -201,7 +213,7 @@ TEST_F(RecorderTest, AReplayReadsItsInputsAnew) {
   EXPECT_THAT(Read(b), Each(10.0f));
 }
 
-TEST_F(RecorderTest, ACaptureHoldsEveryFlushedSegment) {
+TEST_P(RecorderTest, ACaptureHoldsEveryFlushedSegment) {
   const TensorRef a = Filled(1, {8}), c = Empty({8});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -220,7 +232,7 @@ TEST_F(RecorderTest, ACaptureHoldsEveryFlushedSegment) {
   EXPECT_THAT(Read(c), Each(12.0f));
 }
 
-TEST_F(RecorderTest, AnInPlaceStepIsRepeatedByEveryReplay) {
+TEST_P(RecorderTest, AnInPlaceStepIsRepeatedByEveryReplay) {
   const TensorRef counter = Filled(0, {4}), one = Filled(1, {4});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -230,7 +242,7 @@ TEST_F(RecorderTest, AnInPlaceStepIsRepeatedByEveryReplay) {
   EXPECT_THAT(Read(counter), Each(10.0f));
 }
 
-TEST_F(RecorderTest, AnAbandonedCaptureRunsEagerly) {
+TEST_P(RecorderTest, AnAbandonedCaptureRunsEagerly) {
   const TensorRef a = Filled(1, {8}), b = Empty({8});
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
@@ -243,7 +255,7 @@ TEST_F(RecorderTest, AnAbandonedCaptureRunsEagerly) {
   EXPECT_THAT(recorder().EndCapture(), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
-TEST_F(RecorderTest, OpsBeforeACaptureAreNotPartOfIt) {
+TEST_P(RecorderTest, OpsBeforeACaptureAreNotPartOfIt) {
   const TensorRef counter = Filled(0, {4}), one = Filled(1, {4}), c = Empty({4});
   Record("add", {counter, one}, counter);
   CapturedGraph graph;
@@ -254,7 +266,7 @@ TEST_F(RecorderTest, OpsBeforeACaptureAreNotPartOfIt) {
   EXPECT_THAT(Read(counter), Each(1.0f));
 }
 
-TEST_F(RecorderTest, WhatDerivesFromAWeightFollowsItsWrites) {
+TEST_P(RecorderTest, WhatDerivesFromAWeightFollowsItsWrites) {
   const TensorRef x = Filled(1, {8, 8}), y = Empty({8, 8});
   TensorRef weight = Filled(2, {8, 8});
   weight.storage->MarkWeight();
@@ -290,7 +302,7 @@ TEST_F(RecorderTest, WhatDerivesFromAWeightFollowsItsWrites) {
   EXPECT_THAT(Read(y), Each(128.0f));
 }
 
-TEST_F(RecorderTest, AGraphOutlivesItsRecorderAndTensors) {
+TEST_P(RecorderTest, AGraphOutlivesItsRecorderAndTensors) {
   const TensorRef b = Empty({8});
   CapturedGraph graph;
   {
@@ -307,7 +319,7 @@ TEST_F(RecorderTest, AGraphOutlivesItsRecorderAndTensors) {
 
 // Two recipes in flight on two streams, launched in shuffled order: each stream's own order holds,
 // and neither touches the other's sync objects.
-TEST_F(RecorderTest, TwoStreamsReplayInAnyOrder) {
+TEST_P(RecorderTest, TwoStreamsReplayInAnyOrder) {
   ASSERT_OK_AND_ASSIGN(const std::unique_ptr<runtime::Stream> second,
                        device_->context->CreateStream());
   Recorder other(engine(), *second);
@@ -334,6 +346,8 @@ TEST_F(RecorderTest, TwoStreamsReplayInAnyOrder) {
   EXPECT_THAT(Read(a), Each(31.0f));
   EXPECT_THAT(Read(c), Each(1.0f));
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, RecorderTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

@@ -17,7 +17,7 @@ using ::testing::Each;
 
 using StreamsCaptureTest = TwoStreamsFixture;
 
-TEST_F(StreamsCaptureTest, AForkAndJoinIsReplayedInOrder) {
+TEST_P(StreamsCaptureTest, AForkAndJoinIsReplayedInOrder) {
   const TensorRef in = Filled(1, {64}), a = Empty({64}), b = Empty({64}), c = Empty({64}),
                   out = Empty({64});
   CapturedGraph graph;
@@ -43,7 +43,7 @@ TEST_F(StreamsCaptureTest, AForkAndJoinIsReplayedInOrder) {
   }
 }
 
-TEST_F(StreamsCaptureTest, AWaitForAnEventOfAnotherIsNotRepeated) {
+TEST_P(StreamsCaptureTest, AWaitForAnEventOfAnotherIsNotRepeated) {
   const TensorRef a = Filled(1, {8}), b = Empty({8});
   const auto event = NewEvent();
   ASSERT_THAT(other().RecordEvent(event), IsOk());
@@ -56,7 +56,7 @@ TEST_F(StreamsCaptureTest, AWaitForAnEventOfAnotherIsNotRepeated) {
   EXPECT_THAT(Read(b), Each(2.0f));
 }
 
-TEST_F(StreamsCaptureTest, OneWhoJoinedMayLeaveEarlierAndNoneJoinsWhatHasNotBegun) {
+TEST_P(StreamsCaptureTest, OneWhoJoinedMayLeaveEarlierAndNoneJoinsWhatHasNotBegun) {
   const TensorRef a = Filled(0, {8}), b = Filled(0, {8}), one = Filled(1, {8});
   ASSERT_THAT(recorder().Synchronize(), IsOk());
   CapturedGraph graph;
@@ -78,7 +78,7 @@ TEST_F(StreamsCaptureTest, OneWhoJoinedMayLeaveEarlierAndNoneJoinsWhatHasNotBegu
   EXPECT_THAT(Read(b), Each(2.0f));
 }
 
-TEST_F(StreamsCaptureTest, WhoeverAbandonsItEndsItForAll) {
+TEST_P(StreamsCaptureTest, WhoeverAbandonsItEndsItForAll) {
   const TensorRef a = Filled(1, {8}), b = Empty({8}), c = Empty({8});
   ASSERT_THAT(recorder().Synchronize(), IsOk());
   CapturedGraph graph;
@@ -94,7 +94,7 @@ TEST_F(StreamsCaptureTest, WhoeverAbandonsItEndsItForAll) {
   EXPECT_THAT(Read(c), Each(1.0f));
 }
 
-TEST_F(StreamsCaptureTest, ARecorderThatDiesInACaptureEndsIt) {
+TEST_P(StreamsCaptureTest, ARecorderThatDiesInACaptureEndsIt) {
   CapturedGraph graph;
   ASSERT_THAT(recorder().BeginCapture(&graph), IsOk());
   ASSERT_THAT(other().JoinCapture(&graph), IsOk());
@@ -103,7 +103,7 @@ TEST_F(StreamsCaptureTest, ARecorderThatDiesInACaptureEndsIt) {
 }
 
 // The simulated time between a common start and the end of the work of both streams.
-TEST_F(StreamsCaptureTest, StreamsOverlapInDeviceTimeWhereNothingOrdersThem) {
+TEST_P(StreamsCaptureTest, StreamsOverlapInDeviceTimeWhereNothingOrdersThem) {
   const Dims sizes = {64, 64};
   const TensorRef a = Filled(1.0f / 64, sizes), product = Empty(sizes), sum = Empty(sizes);
   const TensorRef x = Filled(1, {1 << 16}), y = Empty({1 << 16});
@@ -146,6 +146,8 @@ TEST_F(StreamsCaptureTest, StreamsOverlapInDeviceTimeWhereNothingOrdersThem) {
   EXPECT_GE(ordered, (first + second) / 10 * 9) << first << " ps and " << second << " ps";
   EXPECT_LE(both, ordered - std::min(first, second) / 2) << first << " ps and " << second << " ps";
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, StreamsCaptureTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

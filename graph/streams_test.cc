@@ -28,7 +28,7 @@ class StreamsTest : public TwoStreamsFixture {
   }
 };
 
-TEST_F(StreamsTest, AReadFollowsTheWriteOfAnotherStream) {
+TEST_P(StreamsTest, AReadFollowsTheWriteOfAnotherStream) {
   const TensorRef a = Filled(0.125f, {8, 8}), b = Empty({8, 8}), c = Empty({8, 8});
   for (int i = 0; i < 3; ++i) {
     Products(recorder(), a, b, 20);
@@ -38,7 +38,7 @@ TEST_F(StreamsTest, AReadFollowsTheWriteOfAnotherStream) {
   EXPECT_THAT(Read(c), Each(0.25f));
 }
 
-TEST_F(StreamsTest, AWriteFollowsTheReadsAndWritesOfOtherStreams) {
+TEST_P(StreamsTest, AWriteFollowsTheReadsAndWritesOfOtherStreams) {
   const TensorRef a = Filled(0.125f, {8, 8}), b = Empty({8, 8});
   Products(recorder(), a, b, 20);
   ASSERT_THAT(recorder().Flush(), IsOk());
@@ -51,7 +51,7 @@ TEST_F(StreamsTest, AWriteFollowsTheReadsAndWritesOfOtherStreams) {
   EXPECT_THAT(Read(b), Each(0.25f));
 }
 
-TEST_F(StreamsTest, CopiesOfTheHostAreAccessesToo) {
+TEST_P(StreamsTest, CopiesOfTheHostAreAccessesToo) {
   const TensorRef a = Filled(0.125f, {8, 8}), b = Empty({8, 8}), c = Empty({8, 8});
   Products(recorder(), a, b, 20);
   ASSERT_THAT(recorder().Flush(), IsOk());
@@ -64,7 +64,7 @@ TEST_F(StreamsTest, CopiesOfTheHostAreAccessesToo) {
   EXPECT_THAT(Read(c), Each(1.125f));
 }
 
-TEST_F(StreamsTest, WhatWasCapturedOnAStreamIsKnownOnOthers) {
+TEST_P(StreamsTest, WhatWasCapturedOnAStreamIsKnownOnOthers) {
   const TensorRef a = Filled(0.125f, {8, 8}), out = Empty({8, 8}), sum = Empty({8, 8});
   CapturedGraph graph;
   ASSERT_THAT(other().BeginCapture(&graph), IsOk());
@@ -86,7 +86,7 @@ TEST_F(StreamsTest, WhatWasCapturedOnAStreamIsKnownOnOthers) {
   EXPECT_THAT(Read(out), Each(0.125f));
 }
 
-TEST_F(StreamsTest, WhatAnEventOrderedWaitsForNothingMore) {
+TEST_P(StreamsTest, WhatAnEventOrderedWaitsForNothingMore) {
   const TensorRef a = Filled(0.125f, {64, 64}), b = Empty({64, 64}), c = Empty({64, 64}),
                   d = Empty({64, 64});
   // From the sum of a product to the end of what its stream does besides.
@@ -111,7 +111,7 @@ TEST_F(StreamsTest, WhatAnEventOrderedWaitsForNothingMore) {
   EXPECT_LT(without, with / 4);  // the sum waited for all that came before it
 }
 
-TEST_F(StreamsTest, OrderIsPassedOn) {
+TEST_P(StreamsTest, OrderIsPassedOn) {
   const TensorRef a = Filled(0.125f, {64, 64}), b = Empty({64, 64}), c = Empty({64, 64}),
                   d = Empty({64, 64}), e = Empty({64, 64});
   const std::unique_ptr<runtime::Stream> third = NewStream();
@@ -132,7 +132,7 @@ TEST_F(StreamsTest, OrderIsPassedOn) {
   EXPECT_THAT(Read(e), Each(2 * 64 * 0.125f * 0.125f + 0.125f));
 }
 
-TEST_F(StreamsTest, WhatOnlyReadsTheSameRunsSideBySide) {
+TEST_P(StreamsTest, WhatOnlyReadsTheSameRunsSideBySide) {
   const TensorRef a = Filled(0.125f, {64, 64}), b = Empty({64, 64}), c = Empty({64, 64});
   const auto run = [&] {
     Products(recorder(), a, b, 300);
@@ -145,6 +145,8 @@ TEST_F(StreamsTest, WhatOnlyReadsTheSameRunsSideBySide) {
   run();
   EXPECT_GT(Between(other(), recorder()), absl::Microseconds(20));
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, StreamsTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

@@ -18,7 +18,9 @@
 
 namespace openhpu::graph {
 
-inline constexpr std::string_view kExactDevice = "sim:tiny,arithmetic=exact,hazards=on";
+// A card of each dialect.
+inline constexpr const char* kExactDevices[] = {"sim:tiny,arithmetic=exact,hazards=on",
+                                                "sim:gaudi2,arithmetic=exact,hazards=on"};
 
 // Members are destroyed from the last to the first.
 struct TestDevice {
@@ -28,7 +30,7 @@ struct TestDevice {
   std::unique_ptr<runtime::Stream> stream;
   std::unique_ptr<Recorder> recorder;
 
-  static absl::StatusOr<TestDevice> Open(std::string_view spec = kExactDevice,
+  static absl::StatusOr<TestDevice> Open(std::string_view spec = kExactDevices[0],
                                          CompileOptions options = {}) {
     TestDevice device;
     ASSIGN_OR_RETURN(std::unique_ptr<simulator::Simulator> card, simulator::Simulator::Open(spec));

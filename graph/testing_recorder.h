@@ -1,5 +1,5 @@
-// A test fixture: a card, an engine, a recorder, and the few things that tests of captures say all
-// the time.
+// A test fixture: a card (its parameter), an engine, a recorder, and the few things that tests of
+// captures say all the time.
 #ifndef GRAPH_TESTING_RECORDER_H_
 #define GRAPH_TESTING_RECORDER_H_
 
@@ -16,10 +16,10 @@
 
 namespace openhpu::graph {
 
-class RecorderFixture : public ::testing::Test {
+class RecorderFixture : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    absl::StatusOr<TestDevice> device = TestDevice::Open();
+    absl::StatusOr<TestDevice> device = TestDevice::Open(GetParam());
     ASSERT_THAT(device.status(), IsOk());
     device_ = std::make_unique<TestDevice>(*std::move(device));
   }

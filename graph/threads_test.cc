@@ -142,10 +142,12 @@ class Worker {
   std::array<Captured, kGraphs> captured_;
 };
 
-TEST(GraphThreadsTest, EightThreadsCaptureReplayRebindAndDropAtRandom) {
+class GraphThreadsTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GraphThreadsTest, EightThreadsCaptureReplayRebindAndDropAtRandom) {
   const char* const seconds = std::getenv("OPENHPU_THREADS_TEST_SECONDS");
   const absl::Time end = absl::Now() + absl::Seconds(seconds == nullptr ? 0 : std::atoi(seconds));
-  ASSERT_OK_AND_ASSIGN(TestDevice device, TestDevice::Open());
+  ASSERT_OK_AND_ASSIGN(TestDevice device, TestDevice::Open(GetParam()));
   std::vector<std::thread> threads;
   std::atomic<uint64_t> rounds{0};
   for (uint32_t t = 0; t < kThreads; ++t) {
@@ -165,6 +167,8 @@ TEST(GraphThreadsTest, EightThreadsCaptureReplayRebindAndDropAtRandom) {
   EXPECT_GE(rounds.load(), uint64_t{kThreads} * kRounds);
   RecordProperty("rounds", std::to_string(rounds.load()));
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, GraphThreadsTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

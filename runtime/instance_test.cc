@@ -122,7 +122,8 @@ TEST_P(SimulatedInstanceTest, TwoStreamsRunTheirOwnInstances) {
 
 INSTANTIATE_TEST_SUITE_P(Machines, SimulatedInstanceTest,
                          testing::Values("sim:tiny,hazards=on", "sim:tiny,mode=functional",
-                                         "sim:gaudi"));
+                                         "sim:gaudi", "sim:gaudi2", "sim:gaudi2,hazards=on",
+                                         "sim:gaudi2,mode=functional"));
 
 class InstanceTest : public testing::Test {
  protected:

@@ -256,7 +256,8 @@ TEST_P(StreamTest, AFailurePoisonsItsStreamUntilReset) {
 
 INSTANTIATE_TEST_SUITE_P(Machines, StreamTest,
                          testing::Values("sim:tiny", "sim:tiny,hazards=on",
-                                         "sim:tiny,mode=functional", "sim:gaudi"));
+                                         "sim:tiny,mode=functional", "sim:gaudi", "sim:gaudi2",
+                                         "sim:gaudi2,hazards=on"));
 
 }  // namespace
 }  // namespace openhpu::runtime

@@ -165,6 +165,12 @@ absl::Status Emitter::Gather(const Work& work, const GatherWork& gather) {
   const View &table = work.inputs[0], &index = work.inputs[1], &out = work.outputs[0];
   if (out.elements() == 0) return absl::OkStatus();
   if (gather.mode == hal::GatherMode::kRows) {
+    if (table.sizes.back() != 1 && table.strides.back() == 0) {
+      // A row that repeats one element; what follows leaves broadcast dims as they are.
+      Work whole = work;
+      ASSIGN_OR_RETURN(whole.inputs[0], Contiguous(work, table));
+      return Emit(whole);
+    }
     const auto dense = [](const View& v) { return v.sizes.back() == 1 || v.strides.back() == 1; };
     if (!dense(table) || !dense(out)) {
       ASSIGN_OR_RETURN(const bool done, EmitContiguous(work));
