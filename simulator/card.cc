@@ -33,6 +33,11 @@ absl::StatusOr<std::unique_ptr<Card>> Card::Create(const std::string& name, cons
   std::unique_ptr<Card> card(new Card(name, spec));
   ASSIGN_OR_RETURN(card->machine_, Machine::Create(spec.chip, spec.options, *card));
   card->wanted_.assign(card->machine_->queue_ids(), 0);
+  for (const InjectedFault& fault : spec.faults) {
+    if (absl::Status status = card->Inject(fault); !status.ok()) {
+      return Annotate(status, absl::StrCat("fault=", ToString(fault)));
+    }
+  }
   return card;
 }
 
@@ -268,22 +273,6 @@ void Card::Enqueue(Sequence sequence) {
   submissions_.Add(completing, arrival);
   ++submission_count_;
   idle_looks_ = 0;
-}
-
-std::vector<hal::HealthEvent> Card::TakeEvents() {
-  const Door door(context());
-  return std::exchange(events_, {});
-}
-
-absl::Status Card::Reset() {
-  const Door door(context());
-  machine_->Reset();
-  submissions_.FailPending(absl::AbortedError("lost in a reset of the device"));
-  failed_ = false;
-  failure_.clear();
-  idle_looks_ = 0;
-  events_.push_back({hal::HealthEvent::Kind::kReset, "the device was reset"});
-  return absl::OkStatus();
 }
 
 void Card::SetTrace(TraceSink* sink) {

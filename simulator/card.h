@@ -40,6 +40,8 @@ class Card final : public Simulator, private CompletionListener {
   void SetTrace(TraceSink* sink) override;
   Statistics statistics() override;
   void ResetStatistics() override;
+  absl::Status Inject(const InjectedFault& fault) override;
+  std::vector<StruckFault> struck_faults() override;
 
   // For the emulated kernel (device_node/), which has rules of its own about waiting and about what
   // becomes of work that never ends: no deadlock is declared after this, and results stay until
@@ -89,6 +91,9 @@ class Card final : public Simulator, private CompletionListener {
   std::string Describe();
   // What stopped the machine, and where. Of a machine that is stopped.
   Faults::Fault fault();
+  // The last time that the clocks of engines were slowed down; and whether more may go wrong.
+  ClockThrottle clock();
+  bool expects_faults();
   // Names of the units that work, or have work: "DMA2".
   std::vector<std::string> BusyEngines();
   // Registers, as Machine has them.
@@ -166,8 +171,11 @@ class Card final : public Simulator, private CompletionListener {
   bool kernel_waits_ = false;  // LeaveWaitingToKernel()
   bool failed_ = false;
   std::string failure_;
+  Picoseconds failed_at_;
+  Sequence after_reset_{1};  // those before were lost in another life of the device
   uint64_t idle_looks_ = 0;
   std::vector<hal::HealthEvent> events_;
+  std::vector<StruckFault> struck_;
   uint64_t submission_count_ = 0;
   std::map<std::thread::id, TrackId> tracks_;
 };

@@ -128,6 +128,8 @@ Card::Progress Card::WaitUntil(absl::Span<const Sequence> sequences, hal::WaitFo
   }
   if (when != kNever || progress == Progress::kDeadline) {
     host_ = std::max(host_, std::min(when, until));
+  } else if (failed_) {
+    host_ = std::max(host_, std::min(failed_at_, until));
   }
   Acquire(sequences);
   return progress;

@@ -61,19 +61,33 @@ void Card::NoteFault() {
   if (failed_ || !faults.failed()) return;
   const Faults::Fault& fault = faults.fault();
   failed_ = true;
+  failed_at_ = context().now();
   failure_ = fault.message;
   events_.push_back({fault.kind, fault.message});
+  const absl::Status lost = absl::AbortedError(fault.message);
   if (submissions_.known(Sequence(fault.submission))) {
-    submissions_.Fail(Sequence(fault.submission), absl::AbortedError(fault.message));
+    submissions_.Fail(Sequence(fault.submission), lost);
+  } else {
+    submissions_.FailPending(lost);
   }
 }
 
 void Card::DeclareDeadlock(absl::Span<const Sequence> sequences) {
-  const std::string message =
-      absl::StrCat("deadlock: nothing can go on\n", machine_->DescribeStuck());
+  using Kind = hal::HealthEvent::Kind;
+  Kind kind = Kind::kDeadlock;
+  std::string message = "deadlock: nothing can go on";
+  if (machine_->hangs()) {
+    kind = Kind::kHang;
+    message = "hang: an engine does not end its command";
+  } else if (machine_->lost_completions()) {
+    kind = Kind::kTimeout;
+    message = "timeout: a completion was not heard of";
+  }
+  absl::StrAppend(&message, "\n", machine_->DescribeStuck());
   failed_ = true;
+  failed_at_ = context().now();
   failure_ = message;
-  events_.push_back({hal::HealthEvent::Kind::kDeadlock, message});
+  events_.push_back({kind, message});
   for (Sequence s : sequences) {
     if (!submissions_.done(s)) submissions_.Fail(s, absl::AbortedError(message));
   }
@@ -109,7 +123,7 @@ bool Card::Settled(absl::Span<const Sequence> sequences, hal::WaitFor what, absl
   for (Sequence s : sequences) {
     if (absl::Status error = submissions_.error(s); !error.ok()) {
       result = error;
-      when = Picoseconds(0);
+      when = failed_ && s >= after_reset_ ? failed_at_ : Picoseconds(0);
       return true;
     }
     if (!submissions_.done(s)) {
@@ -123,7 +137,7 @@ bool Card::Settled(absl::Span<const Sequence> sequences, hal::WaitFor what, absl
   if (all ? every : any) return true;
   if (!failed_) return false;
   result = NeedsReset();
-  when = Picoseconds(0);
+  when = failed_at_;
   return true;
 }
 

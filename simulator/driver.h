@@ -6,7 +6,8 @@
 //   the same sync order at zero latency arithmetic=fast|exact      fast (default): oneDNN; exact:
 //   the MME's own order of additions, equal bits on every machine with FMA hazards=on|off default
 //   off: report accesses that no sync orders; a report fails the submission <field path>=<integer>
-//   overrides a number of the chip file, as in tpc.count=4
+//   overrides a number of the chip file, as in tpc.count=4 fault=<fault> orders one, as often as
+//   wanted, in the words of simulator/fault.h: fault=engine_hang:DMA2@5000
 //
 // Host time is virtual: one timeline H, advanced by the chip file's cost of each call and by waits.
 // Nothing measures a wall clock.
@@ -24,6 +25,7 @@
 #include "hal/base/strong_int.h"
 #include "hal/base/trace.h"
 #include "hal/driver.h"
+#include "simulator/fault.h"
 
 namespace openhpu::simulator {
 
@@ -53,6 +55,14 @@ class Simulator : public hal::Driver {
   // Since opening, or since the last ResetStatistics.
   virtual Statistics statistics() = 0;
   virtual void ResetStatistics() = 0;
+
+  // Orders what is to go wrong, at a time of the host's timeline that is not past (in functional
+  // mode, which has no time: zero). InvalidArgument begins with the name of the field that is
+  // wrong. What has come is undone by Reset; what has not stays ordered, but for what would have
+  // come while the machine stood still.
+  virtual absl::Status Inject(const InjectedFault& fault) = 0;
+  // Those that have come since opening, in order.
+  virtual std::vector<StruckFault> struck_faults() = 0;
 };
 
 }  // namespace openhpu::simulator

@@ -25,7 +25,9 @@ class FaultInjectionTest : public ::testing::Test {
     InjectedFault fault;
     fault.kind = kind;
     fault.unit = unit;
-    fault.address = 0x20001234;
+    const bool anywhere = kind != Kind::kEngineHang && kind != Kind::kLostCompletion &&
+                          kind != Kind::kTpcAssert && kind != Kind::kThrottle;
+    fault.address = anywhere ? 0x20001234 : 0;
     fault.at = Picoseconds(1000 * nanoseconds);
     return fault;
   }

@@ -17,8 +17,8 @@ namespace openhpu::simulator {
 namespace {
 
 constexpr const char* kUsage =
-    "sim:<chip>[,mode=timed|functional][,arithmetic=fast|exact][,hazards=on|off][,<field>=<integer>"
-    "...]";
+    "sim:<chip>[,mode=timed|functional][,arithmetic=fast|exact][,hazards=on|off][,fault=<fault>"
+    "...][,<field>=<integer>...]";
 
 absl::StatusOr<hal::Chip> LoadChipOrFile(const std::string& name) {
   if (name.find('/') == std::string::npos) return hal::LoadChip(name);
@@ -73,6 +73,9 @@ absl::StatusOr<Spec> ParseSpec(std::string_view text) {
     } else if (key == "hazards") {
       ASSIGN_OR_RETURN(const int hazards, Choose(key, value, {"on", "off"}));
       spec.options.hazards = hazards == 0;
+    } else if (key == "fault") {
+      ASSIGN_OR_RETURN(const InjectedFault fault, ParseFault(value));
+      spec.faults.push_back(fault);
     } else if (key.find('.') != std::string::npos) {
       ASSIGN_OR_RETURN(const uint64_t number, ParseInteger(key, value));
       RETURN_IF_ERROR(hal::OverrideChip(key, number, spec.chip));

@@ -52,7 +52,7 @@ uint32_t Engine::ReadRegister(uint32_t offset) const {
 }
 
 Picoseconds Engine::AtClock(Picoseconds time) const {
-  const uint32_t permille = environment_.clock_permille;
+  const uint32_t permille = environment_.clock.permille;
   if (permille == 1000) return time;
   return Picoseconds(
       static_cast<uint64_t>(static_cast<unsigned __int128>(time.value()) * 1000 / permille));

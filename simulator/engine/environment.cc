@@ -47,12 +47,15 @@ void Faults::Raise(hal::HealthEvent::Kind kind, const Origin& origin, const absl
   Raise(kind, origin, std::string(what.message()), AddressOf(what));
 }
 
-void Faults::RaiseWithoutOrigin(hal::HealthEvent::Kind kind, const std::string& what) {
+void Faults::RaiseWithoutOrigin(hal::HealthEvent::Kind kind, const std::string& what,
+                                const std::string& queue, uint64_t address) {
   if (failed_) return;
   failed_ = true;
   fault_ = Fault();
   fault_.kind = kind;
   fault_.message = what;
+  fault_.queue = queue;
+  fault_.address = address;
   SimulationContext::StopRun();
 }
 

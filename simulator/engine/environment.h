@@ -57,7 +57,8 @@ class Faults {
   // The same of an error that has an address with it (WithAddress).
   void Raise(hal::HealthEvent::Kind kind, const Origin& origin, const absl::Status& what);
   // Nobody's packet caused it.
-  void RaiseWithoutOrigin(hal::HealthEvent::Kind kind, const std::string& what);
+  void RaiseWithoutOrigin(hal::HealthEvent::Kind kind, const std::string& what,
+                          const std::string& queue = "", uint64_t address = 0);
   // What goes on after it: an event for TakeReports.
   void Report(hal::HealthEvent::Kind kind, const std::string& what);
   std::vector<hal::HealthEvent> TakeReports() { return std::exchange(reports_, {}); }
@@ -75,13 +76,24 @@ class Faults {
 // off.
 using SharedClock = std::shared_ptr<const VectorClock>;
 
+// The clock of engines: what of it is left, and the last time that it was not all.
+struct ClockThrottle {
+  uint32_t permille = 1000;
+  Picoseconds since, until;  // `until` is behind `since` once it has ended
+  void Set(uint32_t next, Picoseconds now) {
+    if (permille == 1000 && next < 1000) since = until = now;
+    if (permille < 1000 && next == 1000) until = now;
+    permille = next;
+  }
+};
+
 struct Environment {
   Timing timing;
   // Memories; a user reaches them from their user_begin on.
   DeviceAddress dram_begin, dram_user_begin, dram_end, sram_begin, sram_user_begin, sram_end;
   bool exact_arithmetic = false;
   uint64_t most_steps = ~uint64_t{0};  // of one command (Engine::Work::steps)
-  uint32_t clock_permille = 1000;      // of engines, when throttled
+  ClockThrottle clock;
   std::unique_ptr<MachineMemory> memory;
   std::unique_ptr<HazardChecker> hazards;  // null when off
   Fabric* fabric = nullptr;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "hal/base/status_macros.h"
 #include "simulator/engine/machine.h"
 #include "simulator/engine/simulation_context.h"
 
@@ -36,6 +37,7 @@ void FaultInjector::Run() {
   while (!faults_.empty() && faults_.front().at <= Now()) {
     const InjectedFault fault = faults_.front();
     faults_.erase(faults_.begin());
+    struck_.push_back({fault, Now()});
     target_.Strike(fault);
   }
   if (!faults_.empty()) NotifyAt(wake_, faults_.front().at);
@@ -49,6 +51,7 @@ int Machine::FindUnit(const std::string& name) const {
 }
 
 absl::Status Machine::Inject(const InjectedFault& fault) {
+  RETURN_IF_ERROR(CheckFault(fault));
   const int unit = FindUnit(fault.unit);
   const auto block = [&] { return units_[unit].engine->config().block; };
   bool fits = unit >= 0;
@@ -68,16 +71,16 @@ absl::Status Machine::Inject(const InjectedFault& fault) {
       fits = fits && IsTpc(block());
       break;
     case Kind::kThrottle:
-      if (fault.permille == 0 || fault.permille > 1000) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("throttle to ", fault.permille, " permille: 1 to 1000"));
-      }
-      fits = fault.unit.empty();
+    case Kind::kHardReset:
+      fits = true;
       break;
   }
   if (!fits) {
+    const std::string kind(NameOf(fault.kind));
+    const bool there = unit >= 0 || fault.unit == "SRAM" || fault.unit == "HBM";
     return absl::InvalidArgumentError(
-        absl::StrCat("unit \"", fault.unit, "\" cannot have that fault, or is not there"));
+        there ? absl::StrCat("unit: ", fault.unit, " cannot have the fault ", kind)
+              : absl::StrCat("unit: the chip has no ", fault.unit, " for the fault ", kind));
   }
   injector_->Add(fault);
   return absl::OkStatus();
@@ -91,9 +94,14 @@ void Machine::Strike(const InjectedFault& fault) {
     if (unit != nullptr && !unit->engine->idle()) {
       environment_.faults.Raise(kind, unit->engine->current(), what, fault.address);
     } else {
-      environment_.faults.RaiseWithoutOrigin(kind, what);
+      environment_.faults.RaiseWithoutOrigin(kind, what, fault.unit, fault.address);
     }
   };
+  if (environment_.trace != nullptr) {
+    environment_.trace->Span(
+        environment_.trace->Track("fault", fault.unit.empty() ? "device" : fault.unit),
+        NameOf(fault.kind), ToString(fault), Now(), Now(), 0);
+  }
   switch (fault.kind) {
     case Kind::kEngineHang:
       unit->engine->Hang();
@@ -117,9 +125,12 @@ void Machine::Strike(const InjectedFault& fault) {
       stop(Event::kTpcAssert, absl::StrCat("the kernel of ", fault.unit, " failed an assertion"));
       break;
     case Kind::kThrottle:
-      environment_.clock_permille = fault.permille;
+      environment_.clock.Set(fault.permille, Now());
       environment_.faults.Report(Event::kThrottle,
                                  absl::StrCat("engines run at ", fault.permille, " permille"));
+      break;
+    case Kind::kHardReset:
+      stop(Event::kReset, "somebody resets the device");
       break;
   }
 }

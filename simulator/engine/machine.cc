@@ -263,6 +263,20 @@ std::string Machine::DescribeStuck() const {
   return text;
 }
 
+bool Machine::hangs() const {
+  for (const EngineUnit& unit : units_) {
+    if (unit.engine->hangs() && !unit.engine->idle()) return true;
+  }
+  return false;
+}
+
+bool Machine::lost_completions() const {
+  for (const EngineUnit& unit : units_) {
+    if (!unit.queue->lost_completions().empty()) return true;
+  }
+  return false;
+}
+
 bool Machine::quiet() const {
   if (!network_->idle()) return false;
   for (const EngineUnit& unit : units_) {
@@ -289,7 +303,7 @@ void Machine::PruneHazards() {
 void Machine::Reset() {
   network_->Clear();
   injector_->Clear();
-  environment_.clock_permille = 1000;
+  environment_.clock.Set(1000, context_.now());
   fabric_->Clear();
   for (auto& manager : sync_managers_) manager->Reset();
   for (EngineUnit& unit : units_) {

@@ -57,6 +57,9 @@ class Machine : private MessageTarget, private FaultTarget {
 
   // Every queue that is not empty, what it waits for, and who should serve it.
   std::string DescribeStuck() const;
+  // An engine keeps a command that does not end; a completion was not heard of.
+  bool hangs() const;
+  bool lost_completions() const;
 
   // Nothing runs, is queued, or is on its way.
   bool quiet() const;
@@ -77,6 +80,8 @@ class Machine : private MessageTarget, private FaultTarget {
   // Something goes wrong at its time, or now if that is past. InvalidArgument for a unit that is
   // not there or cannot have it.
   absl::Status Inject(const InjectedFault& fault);
+  const std::vector<InjectedFault>& pending_faults() const { return injector_->pending(); }
+  std::vector<StruckFault> TakeStruckFaults() { return injector_->TakeStruck(); }
   // Events of what did not stop the machine, since the last call.
   std::vector<hal::HealthEvent> TakeReports() { return environment_.faults.TakeReports(); }
 
