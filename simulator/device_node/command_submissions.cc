@@ -44,8 +44,9 @@ Picoseconds CommandSubmissions::Deadline() {
   return std::max(cs.submitted, head_since_) + cs.timeout;
 }
 
-void CommandSubmissions::EndAll(int result) {
+void CommandSubmissions::EndAll(int result, Picoseconds now, Completion completion) {
   for (; head_ < all_.size(); ++head_) {
+    Settle(all_[head_], now, completion);
     if (all_[head_].result == CommandSubmission::kPending) all_[head_].result = result;
   }
 }

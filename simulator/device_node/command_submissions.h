@@ -57,8 +57,8 @@ class CommandSubmissions {
   uint64_t oldest_number() const { return first_ + head_; }
   // When the oldest has had its time.
   Picoseconds Deadline();
-  // All that are not over end with `result`.
-  void EndAll(int result);
+  // All that are not over, as far as the host could know at `now`, end with `result`.
+  void EndAll(int result, Picoseconds now, Completion completion);
   // The smallest number of the card that is still of interest.
   Sequence first_of_card() const;
 

@@ -74,6 +74,7 @@ int Node::InfoIoctl(File& file, hl_info_args& args) {
       break;
   }
   if (args.return_pointer == 0 || args.return_size == 0) return -EINVAL;
+  LookForFaults();
   return AnswerInfo(file, args);
 }
 
@@ -137,15 +138,6 @@ int Node::EventFdInfo(File& file, const hl_info_args& args) {
   context.event_fd = copy;
   if (context.events != 0) eventfd_write(copy, 1);
   return 0;
-}
-
-hl_info_clk_throttle Node::Throttling() const {
-  hl_info_clk_throttle answer{};
-  if (throttled_) {
-    answer.clk_throttling_reason = HL_CLK_THROTTLE_THERMAL;
-    answer.clk_throttling_timestamp_us[HL_CLK_THROTTLE_TYPE_THERMAL] = throttled_since_us_;
-  }
-  return answer;
 }
 
 int Node::CountersInfo(const File& file, const hl_info_args& args) {
@@ -218,8 +210,8 @@ int Node::AnswerInfo(File& file, hl_info_args& args) {
     }
     case HL_INFO_CLK_RATE: {
       hl_info_clk_rate answer{};
-      answer.cur_clk_rate_mhz = answer.max_clk_rate_mhz =
-          static_cast<uint32_t>(chip().mme().clock_mhz().value());
+      answer.cur_clk_rate_mhz = static_cast<uint32_t>(ClockMhz());
+      answer.max_clk_rate_mhz = static_cast<uint32_t>(chip().mme().clock_mhz().value());
       return Answer(args, answer);
     }
     case HL_INFO_RESET_COUNT: {

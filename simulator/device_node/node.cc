@@ -9,10 +9,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "hal/base/status_macros.h"
 #include "hal/chip.h"
 #include "simulator/device_node/node_impl.h"
@@ -54,7 +57,12 @@ std::string PathOf(int fd) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DeviceNode>> DeviceNode::Create(const Options& options) {
-  ASSIGN_OR_RETURN(const Spec spec, ParseSpec(options.card));
+  ASSIGN_OR_RETURN(Spec spec, ParseSpec(options.card));
+  const std::vector<std::string> faults = absl::StrSplit(options.faults, ' ', absl::SkipEmpty());
+  for (const std::string& text : faults) {
+    ASSIGN_OR_RETURN(const InjectedFault fault, ParseFault(text));
+    spec.faults.push_back(fault);
+  }
   ASSIGN_OR_RETURN(const ChipKernel* const kernel, ChipKernelOf(spec.chip));
   return std::make_unique<Node>(options, spec, *kernel);
 }
@@ -261,8 +269,11 @@ int Node::ReadAttribute(std::string_view name, std::string* text) {
     number(words().hard_resets);
   } else if (name == "soft_reset_cnt") {
     number(words().soft_resets);
-  } else if (name == "clk_max_freq_mhz" || name == "clk_cur_freq_mhz") {
+  } else if (name == "clk_max_freq_mhz") {
     number(chip().mme().clock_mhz().value());
+  } else if (name == "clk_cur_freq_mhz") {
+    const Lock lock(mutex_);
+    number(ClockMhz());
   } else {
     return -ENOENT;
   }

@@ -19,7 +19,10 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "hal/base/strong_int.h"
+#include "simulator/fault.h"
 
 namespace openhpu::simulator {
 
@@ -32,6 +35,9 @@ class DeviceNode {
   struct Options {
     std::string card = "sim:gaudi";  // any spec of simulator/driver.h whose chip has a node
     std::string directory;           // exists
+    // What is to go wrong, in the words of simulator/fault.h, separated by spaces. Times count from
+    // when a process first opens the compute node, in host time.
+    std::string faults;
     // Receives the lines of the kernel's log; may be empty.
     std::function<void(std::string_view line)> log;
     // What happens without calls: host time passes (in real seconds) when no thread has called for
@@ -71,6 +77,14 @@ class DeviceNode {
   // something there.
   virtual int ReadWord(uint64_t address, int bytes, uint64_t* value) = 0;
   virtual int WriteWord(uint64_t address, int bytes, uint64_t value) = 0;
+
+  // Orders what is to go wrong, as Simulator::Inject does: for tests in this process.
+  // FailedPrecondition until the compute node is open here.
+  virtual absl::Status Inject(const InjectedFault&) {
+    return absl::FailedPreconditionError("there is no card behind the node yet");
+  }
+  // Host time, as INFO/TIME_SYNC tells it in nanoseconds; zero until then.
+  virtual Picoseconds host_time() { return Picoseconds(0); }
 
   // 0x1000 and "GAUDI".
   virtual uint32_t pci_device_id() const = 0;

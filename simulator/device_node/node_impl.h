@@ -49,6 +49,8 @@ class Node final : public DeviceNode {
   int WriteAttribute(std::string_view name, std::string_view text) override;
   int ReadWord(uint64_t address, int bytes, uint64_t* value) override;
   int WriteWord(uint64_t address, int bytes, uint64_t value) override;
+  absl::Status Inject(const InjectedFault& fault) override;
+  Picoseconds host_time() override;
   uint32_t pci_device_id() const override;
   std::string_view device_type() const override;
 
@@ -79,7 +81,11 @@ class Node final : public DeviceNode {
   int HwIpInfo(const File& file, const hl_info_args& args);
   int EventFdInfo(File& file, const hl_info_args& args);
   int CountersInfo(const File& file, const hl_info_args& args);
-  hl_info_clk_throttle Throttling() const;
+  hl_info_clk_throttle Throttling();
+  // The MMEs', as they run now.
+  uint64_t ClockMhz();
+  // Faults come without work, too: looks at a card that expects some, whatever is asked for.
+  void LookForFaults();
   int EngineStatusInfo(hl_info_args& args);
   bool IsIdle();
 
@@ -158,8 +164,6 @@ class Node final : public DeviceNode {
   Errors errors_;
   uint64_t vain_looks_ = 0;
   std::chrono::steady_clock::time_point last_vain_look_;
-  bool throttled_ = false;
-  uint64_t throttled_since_us_ = 0;
   std::string lock_path_;  // of the compute file
   bool in_reset_ = false;
   bool ends_ = false;

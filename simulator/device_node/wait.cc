@@ -59,9 +59,11 @@ void Node::HardReset(Context& context) {
   ++words().hard_resets;
   in_reset_ = true;
   words().status = HL_DEVICE_STATUS_IN_RESET;
+  // What is behind the one that had its time may long be over.
+  context.submissions.EndAll(-EIO, card_->host_time(),
+                             [&](const CommandSubmission& cs) { return Completion(cs); });
   (void)card_->Reset();
   (void)card_->TakeEvents();
-  context.submissions.EndAll(-EIO);
   context.dead = true;
   for (auto& word : words().busy_engines) word = 0;
   Notify(context, HL_NOTIFIER_EVENT_DEVICE_RESET);
@@ -151,12 +153,12 @@ void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
       Notify(context, HL_NOTIFIER_EVENT_GENERAL_HW_ERR);
       HardReset(context);
       break;
-    case Kind::kThrottle:
-      throttled_ = true;
-      throttled_since_us_ = static_cast<uint64_t>(time) / 1000;
-      break;
-    case Kind::kDeadlock:
     case Kind::kReset:
+      // Somebody else's: the kernel's own ends here in no event.
+      if (card_->faulted()) HardReset(context);
+      break;
+    case Kind::kThrottle:  // asked for: Throttling()
+    case Kind::kDeadlock:
     case Kind::kTimeout:
     case Kind::kUnavailable:
       break;
@@ -215,6 +217,8 @@ void Node::WaitForAny(Context& context, absl::Span<const uint64_t> sequences, ui
     // Nothing to wait for on the card: only time will tell.
     const Card::Progress progress = card_->WaitUntil(cards, hal::WaitFor::kAny, stop, first);
     lock.lock();
+    // What resets the device does so before any time passes.
+    if (progress == Card::Progress::kIdle) Note(context);
     if (progress == Card::Progress::kIdle && !WaitForOthers(lock) && !context.dead) {
       card_->PassTime(std::min(
           until, context.submissions.oldest() == nullptr ? until : context.submissions.Deadline()));

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -69,6 +70,9 @@ int Find(Machine** found) {
     if (machine == nullptr || machine->process != process) {
       DeviceNode::Options options;
       options.card = library->card;
+      if (const char* const faults = std::getenv("OPENHPU_NODE_FAULTS"); faults != nullptr) {
+        options.faults = faults;
+      }
       options.directory = library->folder;
       options.log = Log;
       options.passes_time = true;

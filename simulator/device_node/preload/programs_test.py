@@ -122,6 +122,25 @@ print(os.path.realpath('/dev/hl0'), os.path.exists('/dev/hl1'))
         self.bash('echo 1 >/sys/class/habanalabs/hl0/hard_reset', LD_PRELOAD=ON_THE_MODEL)
         self.assertEqual(self.bash(count, LD_PRELOAD=ON_THE_MODEL), '1\n')
 
+    def test_faults_are_ordered_by_the_environment(self):
+        out = self.bash('exec 7<>/dev/hl0', LD_PRELOAD=ON_THE_MODEL, OPENHPU_NODE_FAULTS='meteor@5', check=False)
+        self.assertIn('kind meteor', out)
+        self.assertIn('/dev/hl0: No such device or address', out)
+        # How many hard resets there were, asked again and again: that takes time, so the fault comes.
+        script = '''
+import ctypes, fcntl, os, struct
+fd = os.open('/dev/hl0', os.O_RDWR)
+answer = ctypes.create_string_buffer(8)
+for _ in range(1000):
+    fcntl.ioctl(fd, 0xC0184801, struct.pack('QIIQ', ctypes.addressof(answer), 8, 9, 0))
+    if answer.raw[0]:
+        break
+print(answer.raw[0])
+'''
+        count = self.run_program('/usr/bin/python3', '-c', script, LD_PRELOAD=ON_THE_MODEL,
+                                 OPENHPU_NODE_FAULTS='ecc_corrected:SRAM@0 hard_reset@1000')
+        self.assertTrue(count.endswith('\n1\n') or count == '1\n', count)
+
     def test_the_library_needs_the_c_library_alone(self):
         out = self.run_program('readelf', '-d', LIBRARY, LD_PRELOAD='')
         self.assertEqual([line.split()[-1] for line in out.splitlines() if 'NEEDED' in line],
