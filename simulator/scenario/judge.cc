@@ -1,6 +1,8 @@
 #include "simulator/scenario/judge.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -42,6 +44,12 @@ absl::StatusOr<double> Measure(const Expectation& e, const Report& report) {
       ASSIGN_OR_RETURN(const EngineStatistics* engine, FindEngine(report, e.engine()));
       return static_cast<double>(engine->commands);
     }
+    case Expectation::REPEATS_LOST:
+      return static_cast<double>(report.lost.size());
+    case Expectation::RESETS:
+      return static_cast<double>(report.resets);
+    case Expectation::RECOVERED:
+      return report.recovered ? 1 : 0;
     default:
       return absl::InternalError("an expectation without a metric passed the check");
   }
@@ -50,7 +58,18 @@ absl::StatusOr<double> Measure(const Expectation& e, const Report& report) {
 }  // namespace
 
 absl::Status Judge(const Scenario& scenario, Report& report) {
-  for (const Expectation& e : scenario.expect()) {
+  std::vector<Expectation> expectations(scenario.expect().begin(), scenario.expect().end());
+  const auto is_about_the_end = [](const Expectation& e) {
+    return e.metric() == Expectation::RECOVERED;
+  };
+  // A device that is left broken is a failure, unless that is what is asked for.
+  if (scenario.faults_size() > 0 &&
+      std::none_of(expectations.begin(), expectations.end(), is_about_the_end)) {
+    Expectation& end = expectations.emplace_back();
+    end.set_metric(Expectation::RECOVERED);
+    end.set_at_least(1);
+  }
+  for (const Expectation& e : expectations) {
     ASSIGN_OR_RETURN(const double value, Measure(e, report));
     Verdict verdict;
     verdict.holds =

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
+#include "simulator/scenario/faults.h"
 #include "simulator/scenario/scenario.h"
 
 namespace openhpu::simulator {
@@ -83,6 +84,21 @@ absl::Status CheckWorkload(const Scenario& s, std::string_view where) {
   return absl::OkStatus();
 }
 
+// Where the field stands; the fault, when the field is not there. From 1.
+int LineOfFault(const google::protobuf::TextFormat::ParseInfoTree& places, int fault,
+                std::string_view field) {
+  const auto* const faults =
+      Scenario::descriptor()->FindFieldByNumber(Scenario::kFaultsFieldNumber);
+  int line = places.GetLocation(faults, fault).line;
+  const auto* const inside = places.GetTreeForNested(faults, fault);
+  const auto* const descriptor = OrderedFault::descriptor()->FindFieldByName(std::string(field));
+  if (inside != nullptr && descriptor != nullptr) {
+    const int own = inside->GetLocation(descriptor, -1).line;
+    if (own >= 0) line = own;
+  }
+  return line + 1;
+}
+
 }  // namespace
 
 absl::StatusOr<Scenario> ParseScenario(std::string_view text, std::string_view where) {
@@ -90,6 +106,8 @@ absl::StatusOr<Scenario> ParseScenario(std::string_view text, std::string_view w
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
+  google::protobuf::TextFormat::ParseInfoTree places;
+  parser.WriteLocationsTo(&places);
   google::protobuf::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
   if (!parser.Parse(&stream, &scenario)) {
     return absl::InvalidArgumentError(absl::StrCat(std::string(where), ":", error.text()));
@@ -98,6 +116,10 @@ absl::StatusOr<Scenario> ParseScenario(std::string_view text, std::string_view w
   if (scenario.chip().empty()) return Bad(where, "chip", "is missing");
   RETURN_IF_ERROR(CheckWorkload(scenario, where));
   RETURN_IF_ERROR(CheckExpectations(scenario, where));
+  const auto place = [&](int fault, std::string_view field) {
+    return absl::StrCat(std::string(where), ":", LineOfFault(places, fault, field));
+  };
+  RETURN_IF_ERROR(CheckFaults(scenario, where, place));
   return scenario;
 }
 

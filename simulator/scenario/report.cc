@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "simulator/scenario/faults.h"
 #include "simulator/scenario/judge.h"
 #include "simulator/scenario/scenario.h"
 
@@ -53,6 +54,7 @@ std::string ToText(const Report& report) {
   }
   absl::StrAppendFormat(&out, "%d packets, %d submissions\n", report.statistics.packets,
                         report.statistics.submissions);
+  out += FaultsToText(report);
   for (const Verdict& v : report.verdicts)
     absl::StrAppend(&out, v.holds ? "ok      " : "FAILED  ", v.text, "\n");
   return out;
@@ -82,7 +84,7 @@ std::string ToJson(const Report& report) {
                           Escaped(report.verdicts[i].text),
                           report.verdicts[i].holds ? "true" : "false");
   }
-  return out + "]}\n";
+  return absl::StrCat(out, "]", FaultsToJson(report, Escaped), "}\n");
 }
 
 }  // namespace openhpu::simulator

@@ -12,6 +12,7 @@
 #include "runtime/context.h"
 #include "runtime/instance.h"
 #include "runtime/stream.h"
+#include "simulator/scenario/faults.h"
 #include "simulator/scenario/judge.h"
 #include "simulator/scenario/scenario.h"
 
@@ -35,6 +36,19 @@ struct Workload {
   std::vector<std::shared_ptr<void>> keep;
 };
 
+// The stream and what works on it; a reset leaves nothing of what they had loaded.
+absl::Status OpenStream(Bench& bench, const Scenario& scenario) {
+  bench.recorder.reset();
+  bench.engine.reset();
+  bench.stream.reset();
+  ASSIGN_OR_RETURN(bench.stream, bench.context->CreateStream());
+  graph::CompileOptions options;
+  options.fuse = scenario.has_element_wise() && scenario.element_wise().fused();
+  bench.engine = std::make_unique<graph::Engine>(*bench.context, options);
+  bench.recorder = std::make_unique<graph::Recorder>(*bench.engine, *bench.stream);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Bench> OpenBench(const Scenario& scenario) {
   std::string spec =
       absl::StrCat("sim:", scenario.chip(), ",arithmetic=", scenario.exact() ? "exact" : "fast");
@@ -45,11 +59,7 @@ absl::StatusOr<Bench> OpenBench(const Scenario& scenario) {
   ASSIGN_OR_RETURN(std::unique_ptr<Simulator> opened, Simulator::Open(spec));
   bench.simulator = opened.get();
   ASSIGN_OR_RETURN(bench.context, runtime::Context::Create(std::move(opened)));
-  ASSIGN_OR_RETURN(bench.stream, bench.context->CreateStream());
-  graph::CompileOptions options;
-  options.fuse = scenario.has_element_wise() && scenario.element_wise().fused();
-  bench.engine = std::make_unique<graph::Engine>(*bench.context, options);
-  bench.recorder = std::make_unique<graph::Recorder>(*bench.engine, *bench.stream);
+  RETURN_IF_ERROR(OpenStream(bench, scenario));
   return bench;
 }
 
@@ -233,14 +243,45 @@ absl::StatusOr<Workload> MakeWorkload(Bench& bench, const Scenario& scenario,
   return absl::InvalidArgumentError(absl::StrCat(scenario.name(), ": no workload"));
 }
 
+absl::Status Repeat(Bench& bench, const Workload& workload) {
+  RETURN_IF_ERROR(workload.repeat());
+  return bench.recorder->Synchronize();
+}
+
+// The workload, loaded and warm.
+absl::StatusOr<Workload> Prepare(Bench& bench, const Scenario& scenario,
+                                 const std::string& folder) {
+  ASSIGN_OR_RETURN(Workload workload, MakeWorkload(bench, scenario, folder));
+  RETURN_IF_ERROR(Repeat(bench, workload));  // addresses, caches of the queue managers
+  return workload;
+}
+
+// Resets the device and loads the workload again, as often as that is hit by another fault.
+absl::Status Recover(Bench& bench, Workload& workload, const Scenario& scenario,
+                     const std::string& folder, Report& report) {
+  const Picoseconds begin = bench.simulator->statistics().now;
+  absl::StatusOr<Workload> fresh = absl::InternalError("not tried");
+  for (int i = 0; i <= scenario.faults_size() && !fresh.ok(); ++i) {
+    RETURN_IF_ERROR(bench.context->Reset());
+    ++report.resets;
+    workload = Workload();
+    fresh = Workload();
+    RETURN_IF_ERROR(OpenStream(bench, scenario));
+    fresh = Prepare(bench, scenario, folder);
+    NoteEvents(*bench.simulator, report);
+  }
+  RETURN_IF_ERROR(fresh.status());
+  workload = *std::move(fresh);
+  report.recovering += bench.simulator->statistics().now - begin;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Report> RunScenario(const Scenario& scenario, const std::string& folder,
                                    TraceSink* trace) {
   ASSIGN_OR_RETURN(Bench bench, OpenBench(scenario));
-  ASSIGN_OR_RETURN(const Workload workload, MakeWorkload(bench, scenario, folder));
-  RETURN_IF_ERROR(workload.repeat());  // warms up: addresses, caches of the queue managers
-  RETURN_IF_ERROR(bench.recorder->Synchronize());
+  ASSIGN_OR_RETURN(Workload workload, Prepare(bench, scenario, folder));
 
   bench.simulator->ResetStatistics();
   bench.simulator->SetTrace(trace);
@@ -250,17 +291,27 @@ absl::StatusOr<Report> RunScenario(const Scenario& scenario, const std::string& 
   report.workload_bytes = workload.bytes;
   report.workload_flops = workload.flops;
   const Picoseconds start = bench.simulator->statistics().now;
+  RETURN_IF_ERROR(OrderFaults(scenario, start, *bench.simulator));
   Picoseconds last = start;
   const uint32_t repeats = std::max<uint32_t>(1, scenario.repeats());
-  for (uint32_t i = 0; i < repeats; ++i) {
-    RETURN_IF_ERROR(workload.repeat());
-    RETURN_IF_ERROR(bench.recorder->Synchronize());
+  for (uint32_t i = 0; i < repeats && report.recovered; ++i) {
+    const absl::Status status = Repeat(bench, workload);
     const Picoseconds now = bench.simulator->statistics().now;
-    report.latencies.push_back(now - last);
-    last = now;
+    NoteEvents(*bench.simulator, report);
+    if (status.ok()) {
+      report.latencies.push_back(now - last);
+      last = now;
+      continue;
+    }
+    if (scenario.faults().empty()) return status;
+    report.lost.push_back({i, now - start, std::string(status.message())});
+    report.recovered =
+        scenario.reset_after_fault() && Recover(bench, workload, scenario, folder, report).ok();
+    last = bench.simulator->statistics().now;
   }
   report.total = last - start;
   report.statistics = bench.simulator->statistics();
+  NoteFaults(scenario, start, *bench.simulator, report);
   bench.simulator->SetTrace(nullptr);
   RETURN_IF_ERROR(Judge(scenario, report));
   return report;

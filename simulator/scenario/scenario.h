@@ -11,12 +11,13 @@
 #include "absl/status/statusor.h"
 #include "hal/base/trace.h"
 #include "simulator/driver.h"
+#include "simulator/fault.h"
 #include "simulator/scenario/scenario.pb.h"
 
 namespace openhpu::simulator {
 
 // Parses and checks a scenario's text. `where` names it in errors: InvalidArgument with line and
-// column, or the field that is missing or contradicts.
+// column, or the field that is missing or contradicts, of faults with its line.
 absl::StatusOr<Scenario> ParseScenario(std::string_view text, std::string_view where);
 absl::StatusOr<Scenario> LoadScenario(const std::string& path);
 
@@ -35,10 +36,29 @@ struct Report {
   double workload_flops = 0;  // of one repeat, 0 if unknown
   std::vector<Verdict> verdicts;
   bool passed = true;
+
+  // Of a scenario with faults; times count from the start of the first repeat.
+  struct Fault {
+    InjectedFault fault;
+    bool came = false;
+    Picoseconds when;
+  };
+  struct Lost {
+    uint32_t repeat = 0;  // from 0
+    Picoseconds when;     // the host knew
+    std::string why;
+  };
+  std::vector<Fault> faults;  // in the scenario's order
+  std::vector<Lost> lost;
+  std::vector<std::string> events;  // "page fault: DMA2 stream 0 packet 3 ..."
+  uint64_t resets = 0;
+  Picoseconds recovering;  // from the host's knowing until work could go on, summed
+  bool recovered = true;   // the device works at the end
 };
 
 // Runs a scenario. `folder` is where its recipe path starts. `trace` may be null; it sees the
-// repeats, not the warm-up.
+// repeats, not the warm-up. A repeat that fails is an error, unless the scenario has faults: then
+// it is lost, which the report says.
 absl::StatusOr<Report> RunScenario(const Scenario& scenario, const std::string& folder,
                                    TraceSink* trace);
 
