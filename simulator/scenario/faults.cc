@@ -166,8 +166,9 @@ void NoteFaults(const Scenario& scenario, Picoseconds start, Simulator& simulato
 
 void NoteEvents(Simulator& simulator, Report& report) {
   for (const hal::HealthEvent& event : simulator.TakeEvents()) {
-    report.events.push_back(
-        absl::StrCat(std::string(NameOf(event.kind)), ": ", FirstLine(event.message)));
+    const std::string kind = absl::StrCat(std::string(NameOf(event.kind)), ": ");
+    const std::string what = FirstLine(event.message);
+    report.events.push_back(what.rfind(kind, 0) == 0 ? what : absl::StrCat(kind, what));
   }
 }
 

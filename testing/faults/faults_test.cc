@@ -109,6 +109,11 @@ class Bench {
     }
     return now() - begin;
   }
+  // Some microseconds of the host, without work. A device that is lost refuses it.
+  void PassTime() {
+    const absl::StatusOr<DeviceAddress> mapped = driver().MapHost(idle_.data(), idle_.size());
+    if (mapped.ok()) driver().UnmapHost(*mapped).IgnoreError();
+  }
   // The bytes come back, through mappings that were made at the beginning.
   void ExpectRightBytes() {
     back_.assign(kBytes, 0);
@@ -162,6 +167,7 @@ class Bench {
   }
 
   const DeviceCase& of_;
+  std::vector<uint8_t> idle_ = std::vector<uint8_t>(4096);
   std::vector<uint8_t> host_ = std::vector<uint8_t>(kBytes), back_ = host_;  // outlive the device
   Device device_;
   DeviceAddress mapped_, back_mapped_, dram_;
@@ -266,6 +272,25 @@ TEST_P(ResetTest, InFlightLosesTheWorkAndNothingElse) {
   EXPECT_THAT(bench.Events(), Contains(Event::kReset));
   EXPECT_THAT((std::vector<uint64_t>{bench.Work(), bench.Work()}), ElementsAre(fresh[0], fresh[1]));
   bench.ExpectRightBytes();
+  bench.ExpectNothingLeaked();
+}
+
+TEST_P(ResetTest, AnIdleDeviceTellsOfItToo) {
+  Bench bench(GetParam());
+  const std::vector<uint64_t> fresh = {bench.Work(), bench.Work()};
+  constexpr FaultCase kFault = {"EccUncorrected", "ecc_uncorrected:HBM", true, false,
+                                Event::kEcc,      Event::kHardwareError};
+  bench.Order(kFault, 5000000);
+  std::vector<Event> events;
+  for (int i = 0; i < 1000 && events.empty(); ++i) {
+    bench.PassTime();
+    events = bench.Events();
+  }
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events[0], GetParam().kernel ? kFault.kernels : kFault.event);
+  EXPECT_THAT(bench.Start(), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_OK(bench.driver().Reset());
+  EXPECT_THAT((std::vector<uint64_t>{bench.Work(), bench.Work()}), ElementsAre(fresh[0], fresh[1]));
   bench.ExpectNothingLeaked();
 }
 

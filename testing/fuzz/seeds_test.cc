@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/recipe_fuzz.h"
@@ -12,6 +13,7 @@
 #include "simulator/device_node/node_fuzz.h"
 #include "simulator/functional/mme_fuzz.h"
 #include "simulator/queue_fuzz.h"
+#include "simulator/scenario/scenario.h"
 
 namespace openhpu {
 namespace {
@@ -74,6 +76,15 @@ TEST(SeedsTest, ProgramsOfTheNodeSucceed) {
     const bool wrong = IsOneOf(
         name, {"memory", "mapped_commands", "deadlock", "gaudi2_memory", "gaudi2_deadlock"});
     EXPECT_TRUE(done.failed > 0 || !wrong) << name;
+  }
+}
+
+TEST(SeedsTest, ScenariosAreAccepted) {
+  for (const auto& [name, bytes] : Read("scenario_fuzz")) {
+    if (IsOneOf(name, {"found"})) continue;
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const bool right = simulator::ParseScenario(text, name).ok();
+    EXPECT_EQ(right, name != "faults_hostile") << name;
   }
 }
 
