@@ -26,6 +26,7 @@ absl::StatusOr<uint64_t> CommandMemories::Add(uint64_t kernel, absl::Span<std::b
   const uint64_t handle = (++uses_[slot] << kSlotBits) | slot;
   Entry* const entry = At(handle);
   entry->bytes = bytes;
+  entry->size.store(bytes.size(), std::memory_order_relaxed);
   entry->kernel.store(kernel, std::memory_order_relaxed);
   entry->handle.store(handle, std::memory_order_release);
   return handle;

@@ -21,7 +21,8 @@ class CommandMemories {
  public:
   struct Entry {
     std::atomic<uint64_t> handle{0};  // the driver's; 0: free
-    std::atomic<uint64_t> kernel{0};  // the kernel's; 0: it has none
+    std::atomic<uint64_t> kernel{0};  // the kernel's, or the device address; 0: it has none
+    std::atomic<uint64_t> size{0};    // of bytes, for who has no lock
     absl::Span<std::byte> bytes;
   };
 
@@ -38,6 +39,14 @@ class CommandMemories {
     const Entry* const entry = At(handle);
     if (entry == nullptr || entry->handle.load(std::memory_order_acquire) != handle) return 0;
     return entry->kernel.load(std::memory_order_relaxed);
+  }
+
+  // The same, when the memory has so many bytes.
+  uint64_t KernelHandleOf(uint64_t handle, uint64_t bytes) const {
+    const Entry* const entry = At(handle);
+    return entry != nullptr && bytes <= entry->size.load(std::memory_order_relaxed)
+               ? KernelHandle(handle)
+               : 0;
   }
 
   // All there are, oldest slot first.

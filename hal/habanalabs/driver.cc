@@ -8,14 +8,13 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "hal/abi/gaudi/queue_ids.h"
-#include "hal/abi/gaudi/submission.h"
 #include "hal/base/status_macros.h"
 #include "hal/habanalabs/errors.h"
 #include "hal/habanalabs/opening.h"
 #include "hal/habanalabs/refusal.h"
 
-// Memory, submissions and events. Waiting is in driver_wait.cc, resetting in driver_reset.cc.
+// Memory, submissions and events. Waiting is in driver_wait.cc, resetting in driver_reset.cc,
+// command memory in driver_commands.cc, submissions of other kinds in driver_kinds.cc.
 
 namespace openhpu::hal::habanalabs {
 namespace {
@@ -24,49 +23,34 @@ constexpr uint64_t kAlignment = 128;
 constexpr uint64_t kLargeAlignment = 8192;      // of what may hold a kernel's image
 constexpr uint32_t kEngineTextBytes = 1 << 20;  // the most that the kernel has
 
-absl::Status DestroyKernelBuffer(const Connection& connection, uint64_t kernel) {
-  hl_cb_args args = {};
-  args.in.op = HL_CB_OP_DESTROY;
-  args.in.cb_handle = kernel;
-  const int result = connection.CommandBuffer(&args);
-  return result < 0 ? ErrorStatus(-result, "destroying command memory") : absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Driver>> Driver::Open(std::string_view text,
                                                      std::unique_ptr<Syscalls> syscalls) {
   ASSIGN_OR_RETURN(const Spec spec, ParseSpec(text));
   ASSIGN_OR_RETURN(Connection connection, OpenCard(syscalls.get(), spec.card));
-  ASSIGN_OR_RETURN(DeviceInfo info, QueryDevice(connection));
-  info.driver = std::string(text);
-  ASSIGN_OR_RETURN(std::vector<SyncManagerInfo> managers, QuerySyncManagers(connection, info.chip));
-  return absl::WrapUnique(new Driver(std::move(syscalls), std::move(connection), std::move(info),
+  ASSIGN_OR_RETURN(Device device, TakeDevice(connection, DeviceAddress(0)));
+  device.info.driver = std::string(text);
+  ASSIGN_OR_RETURN(std::vector<SyncManagerInfo> managers, QuerySyncManagers(connection, device));
+  return absl::WrapUnique(new Driver(std::move(syscalls), std::move(connection), std::move(device),
                                      std::move(managers), spec.timeout_seconds));
 }
 
-Driver::Driver(std::unique_ptr<Syscalls> syscalls, Connection connection, DeviceInfo info,
+Driver::Driver(std::unique_ptr<Syscalls> syscalls, Connection connection, Device device,
                std::vector<SyncManagerInfo> managers, uint32_t timeout_seconds)
     : syscalls_(std::move(syscalls)),
-      info_(std::move(info)),
+      generation_(*device.generation),
+      info_(std::move(device.info)),
       managers_(std::move(managers)),
       timeout_seconds_(timeout_seconds),
       connection_(std::move(connection)),
+      health_(generation_.engine_name),
       dram_("DRAM", info_.dram_user_base.value(), info_.dram_user_bytes),
       sram_("SRAM", info_.sram_user_base.value(), info_.sram_user_bytes),
       submissions_(info_.chip.qman().max_pending_cs().value()) {
   health_.Attach(connection_);
   // Without it, events are asked for each time.
   connection_.RegisterEvents();
-}
-
-Driver::~Driver() {
-  MutexLock lock(&memory_mutex_);
-  // The mappings of command memory hold the node open; those of host memory go with it.
-  for (const CommandMemories::Entry* entry : command_memories_.All()) {
-    syscalls_->Unmap(entry->bytes.data(), entry->bytes.size());
-  }
-  connection_.Close();
 }
 
 absl::StatusOr<SyncManagerInfo> Driver::GetSyncManagerInfo(int manager) {
@@ -106,15 +90,7 @@ absl::StatusOr<DeviceAddress> Driver::MapHost(void* host, uint64_t bytes) {
   }
   MutexLock lock(&memory_mutex_);
   if (!connection_.is_open()) return NeedsReset();
-  hl_mem_args args = {};
-  args.in.op = HL_MEM_OP_MAP;
-  args.in.flags = HL_MEM_USERPTR;
-  args.in.map_host.host_virt_addr = begin;
-  args.in.map_host.mem_size = bytes;
-  if (const int result = connection_.Memory(&args); result < 0) {
-    return ErrorStatus(-result, absl::StrCat("mapping ", bytes, " bytes of host memory"));
-  }
-  const uint64_t address = args.out.device_virt_addr;
+  ASSIGN_OR_RETURN(const uint64_t address, MapInKernel({host, bytes}, 0));
   mappings_[address] = {host, bytes};
   return DeviceAddress(address);
 }
@@ -127,10 +103,7 @@ absl::Status Driver::UnmapHost(DeviceAddress address) {
         absl::StrCat("no host memory is mapped at device address 0x", absl::Hex(address.value())));
   }
   if (connection_.is_open()) {
-    hl_mem_args args = {};
-    args.in.op = HL_MEM_OP_UNMAP;
-    args.in.unmap.device_virt_addr = address.value();
-    if (const int result = connection_.Memory(&args); result < 0) {
+    if (const int result = UnmapInKernel(address.value()); result < 0) {
       return ErrorStatus(-result, absl::StrCat("unmapping the host memory at device address 0x",
                                                absl::Hex(address.value())));
     }
@@ -139,58 +112,26 @@ absl::Status Driver::UnmapHost(DeviceAddress address) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> Driver::CreateKernelBuffer(uint64_t bytes) {
-  hl_cb_args args = {};
-  args.in.op = HL_CB_OP_CREATE;
-  args.in.cb_size = static_cast<uint32_t>(bytes);
-  if (const int result = connection_.CommandBuffer(&args); result < 0) {
-    return ErrorStatus(-result, absl::StrCat("creating command memory of ", bytes, " bytes"));
+absl::StatusOr<uint64_t> Driver::MapInKernel(const Mapping& mapping, uint64_t hint) {
+  hl_mem_args args = {};
+  args.in.op = HL_MEM_OP_MAP;
+  args.in.flags = HL_MEM_USERPTR | (hint != 0 ? HL_MEM_FORCE_HINT : 0);
+  args.in.map_host.host_virt_addr = reinterpret_cast<uintptr_t>(mapping.host);
+  args.in.map_host.mem_size = mapping.bytes;
+  args.in.map_host.hint_addr = hint;
+  if (const int result = connection_.Memory(&args); result < 0) {
+    const std::string at = hint != 0 ? absl::StrCat(" at 0x", absl::Hex(hint), " again") : "";
+    return ErrorStatus(-result,
+                       absl::StrCat("mapping ", mapping.bytes, " bytes of host memory", at));
   }
-  return args.out.cb_handle;
+  return args.out.device_virt_addr;
 }
 
-absl::StatusOr<CommandMemory> Driver::CreateCommandMemory(uint64_t bytes) {
-  if (bytes == 0 || bytes > abi::gaudi::kMaxCommandBufferBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("command memory of ", bytes, " bytes: 1 to ",
-                                                   abi::gaudi::kMaxCommandBufferBytes,
-                                                   " can be had"));
-  }
-  MutexLock lock(&memory_mutex_);
-  if (!connection_.is_open()) return NeedsReset();
-  ASSIGN_OR_RETURN(const uint64_t kernel, CreateKernelBuffer(bytes));
-  void* mapped = nullptr;
-  if (const int result = syscalls_->Map(nullptr, bytes, connection_.fd(), kernel, &mapped);
-      result < 0) {
-    DestroyKernelBuffer(connection_, kernel).IgnoreError();
-    return ErrorStatus(-result, absl::StrCat("mapping command memory of ", bytes, " bytes"));
-  }
-  CommandMemory memory;
-  memory.bytes = {static_cast<std::byte*>(mapped), static_cast<size_t>(bytes)};
-  absl::StatusOr<uint64_t> handle = command_memories_.Add(kernel, memory.bytes);
-  if (!handle.ok()) {
-    syscalls_->Unmap(mapped, bytes);
-    DestroyKernelBuffer(connection_, kernel).IgnoreError();
-    return handle.status();
-  }
-  memory.handle = *handle;
-  return memory;
-}
-
-absl::Status Driver::DestroyCommandMemory(uint64_t handle) {
-  MutexLock lock(&memory_mutex_);
-  CommandMemories::Entry* const entry = command_memories_.Find(handle);
-  if (entry == nullptr) {
-    return absl::NotFoundError(absl::StrCat("no command memory with handle ", handle));
-  }
-  const uint64_t kernel = entry->kernel.load();
-  const absl::Span<std::byte> bytes = entry->bytes;
-  command_memories_.Remove(entry);
-  const int unmapped = syscalls_->Unmap(bytes.data(), bytes.size());
-  if (connection_.is_open() && kernel != 0) {
-    RETURN_IF_ERROR(DestroyKernelBuffer(connection_, kernel));
-  }
-  if (unmapped < 0) return ErrorStatus(-unmapped, "unmapping command memory");
-  return absl::OkStatus();
+int Driver::UnmapInKernel(uint64_t address) {
+  hl_mem_args args = {};
+  args.in.op = HL_MEM_OP_UNMAP;
+  args.in.unmap.device_virt_addr = address;
+  return connection_.Memory(&args);
 }
 
 absl::Status Driver::NeedsReset() {
@@ -213,6 +154,11 @@ std::string Driver::CollectEvents() {
 }
 
 absl::StatusOr<Sequence> Driver::Submit(absl::Span<const Chunk> chunks) {
+  return SubmitChunks(chunks, 0, timeout_seconds_, 0);
+}
+
+absl::StatusOr<Sequence> Driver::SubmitChunks(absl::Span<const Chunk> chunks, uint32_t flags,
+                                              uint32_t timeout_seconds, uint64_t part_of) {
   if (chunks.empty() || chunks.size() > kMaxChunks) {
     return absl::InvalidArgumentError(
         absl::StrCat(chunks.size(), " chunks: a submission has 1 to ", kMaxChunks));
@@ -223,22 +169,36 @@ absl::StatusOr<Sequence> Driver::Submit(absl::Span<const Chunk> chunks) {
 
   // What is not written below stays zero, as the kernel wants it.
   thread_local std::array<hl_cs_chunk, kMaxChunks> jobs = {};
+  bool is_refused = false;
   for (size_t i = 0; i < chunks.size(); ++i) {
     const Chunk& chunk = chunks[i];
+    hl_cs_chunk& job = jobs[i];
     // A queue's number that does not fit is none there is.
-    jobs[i].queue_index =
-        static_cast<uint32_t>(std::min<uint64_t>(chunk.queue.value(), ~uint32_t{0}));
-    jobs[i].cb_handle = abi::gaudi::IsExternalQueue(jobs[i].queue_index)
-                            ? command_memories_.KernelHandle(chunk.commands)
-                            : chunk.commands;
-    jobs[i].cb_size = chunk.bytes;
+    job.queue_index = static_cast<uint32_t>(std::min<uint64_t>(chunk.queue.value(), ~uint32_t{0}));
+    job.cb_size = chunk.bytes;
+    job.cb_handle = chunk.commands;
+    job.cs_chunk_flags = generation_.maps_commands ? HL_CS_CHUNK_FLAGS_USER_ALLOC_CB : 0;
+    const bool has_handle = generation_.takes_command_memory(job.queue_index);
+    if (!generation_.maps_commands) {
+      if (has_handle) job.cb_handle = command_memories_.KernelHandle(chunk.commands);
+      continue;
+    }
+    // To the kernel it is an address like others: sizes and handles are ours to check.
+    if (has_handle) job.cb_handle = command_memories_.KernelHandleOf(chunk.commands, chunk.bytes);
+    is_refused |= job.cb_handle == 0 || chunk.bytes == 0 || chunk.bytes % 8 != 0;
+  }
+  if (is_refused) {
+    pass.Leave();
+    return Explain(EINVAL, chunks);
   }
   hl_cs_args args = {};
   args.in.chunks_execute = reinterpret_cast<uintptr_t>(jobs.data());
   args.in.num_chunks_execute = static_cast<uint32_t>(chunks.size());
-  if (timeout_seconds_ != 0) {
-    args.in.cs_flags = HL_CS_FLAGS_CUSTOM_TIMEOUT;
-    args.in.timeout = timeout_seconds_;
+  args.in.seq = part_of;
+  args.in.cs_flags = flags;
+  if (timeout_seconds != 0) {
+    args.in.cs_flags |= HL_CS_FLAGS_CUSTOM_TIMEOUT;
+    args.in.timeout = timeout_seconds;
   }
   if (const int result = connection_.Submit(&args); result < 0) {
     if (absl::Status refused = Refused(-result); !refused.ok()) return refused;
@@ -271,6 +231,7 @@ absl::Status Driver::Refused(int error) {
 absl::Status Driver::Explain(int error, absl::Span<const Chunk> chunks) {
   MutexLock lock(&memory_mutex_);
   RefusalContext context;
+  context.generation = &generation_;
   context.info = &info_;
   context.command_memory = [this](uint64_t handle) -> std::optional<absl::Span<const std::byte>> {
     const CommandMemories::Entry* const entry = command_memories_.Find(handle);

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,9 +30,13 @@
 #include "hal/habanalabs/command_memories.h"
 #include "hal/habanalabs/connection.h"
 #include "hal/habanalabs/gate.h"
+#include "hal/habanalabs/generation.h"
 #include "hal/habanalabs/health.h"
+#include "hal/habanalabs/opening.h"
+#include "hal/habanalabs/submission_kinds.h"
 #include "hal/habanalabs/submissions.h"
 #include "hal/habanalabs/syscalls.h"
+#include "hal/habanalabs/uapi.h"
 #include "hal/range_allocator.h"
 
 namespace openhpu::hal::habanalabs {
@@ -59,7 +64,22 @@ class Driver final : public hal::Driver {
   std::vector<HealthEvent> TakeEvents() override;
   absl::Status Reset() override;
 
-  // What only a card behind the kernel has.
+  // What only a card behind the kernel has. Submissions of other kinds (driver_kinds.cc) have
+  // numbers and errors as Submit's.
+  absl::StatusOr<Sequence> SubmitWith(absl::Span<const Chunk> chunks, const SubmitOptions& options);
+  // A submission in parts that start as they come. The number of the first stands for the whole,
+  // and is complete when all parts are, the last of which says so; what follows `first` has numbers
+  // of its own, to be told apart by.
+  absl::StatusOr<Sequence> SubmitFirst(absl::Span<const Chunk> chunks);
+  absl::StatusOr<Sequence> SubmitNext(Sequence first, absl::Span<const Chunk> chunks, bool is_last);
+  // Work without commands of ours: the queue raises a sync object of the kernel's, or waits for
+  // what such a submission raises.
+  absl::StatusOr<Signal> SubmitSignal(QueueId queue);
+  absl::StatusOr<Sequence> SubmitWait(QueueId queue, Sequence signal);
+  // When a complete submission with wants_time ended, by the kernel's clock, in nanoseconds.
+  // NotFound unless it was waited for, and when too many have followed.
+  absl::StatusOr<int64_t> CompletionTime(Sequence sequence);
+
   struct Times {
     uint64_t device_ticks = 0;      // the device's own counter
     uint64_t host_nanoseconds = 0;  // the kernel's clock at the same moment
@@ -80,8 +100,23 @@ class Driver final : public hal::Driver {
     uint64_t bytes;
   };
 
-  Driver(std::unique_ptr<Syscalls> syscalls, Connection connection, DeviceInfo info,
+  // Command memory whose handle is gone, and which queues may still read.
+  struct Retired {
+    absl::Span<std::byte> bytes;
+    uint64_t address;
+    Sequence last;  // submission that may use it
+  };
+
+  Driver(std::unique_ptr<Syscalls> syscalls, Connection connection, Device device,
          std::vector<SyncManagerInfo> managers, uint32_t timeout_seconds);
+
+  // A CS of `flags`; `part_of` is the kernel's number of a staged one's first.
+  absl::StatusOr<Sequence> SubmitChunks(absl::Span<const Chunk> chunks, uint32_t flags,
+                                        uint32_t timeout_seconds, uint64_t part_of);
+  // One of `kind`, whose only chunk has no commands.
+  absl::StatusOr<Sequence> SubmitKind(uint32_t kind, const hl_cs_chunk& chunk, hl_cs_out* answer);
+  // The kernel's number of one that another may refer to; else why it may not.
+  absl::StatusOr<uint64_t> NumberOf(Sequence sequence);
 
   absl::Status NeedsReset();
   void MarkFailed(const std::string& why);
@@ -99,21 +134,43 @@ class Driver final : public hal::Driver {
   // The same for any of several; OK when one is over.
   absl::Status WaitForAnyInKernel(absl::Span<const uint64_t> kernels, absl::Duration slice);
   // What a wait's answer, or errno, means; a lost submission gets its result.
-  absl::Status Settle(Sequence sequence, int error, uint32_t status, uint32_t flags);
+  absl::Status Settle(Sequence sequence, int error, const hl_wait_cs_out& answer);
   absl::Status WaitForOne(Sequence sequence, Budget& budget);
   absl::Status WaitForAny(absl::Span<const Sequence> sequences, Budget& budget);
 
+  // The two kinds of command memory: the handle, or address, and the bytes.
+  struct Commands {
+    uint64_t kernel = 0;
+    absl::Span<std::byte> bytes;
+  };
   absl::StatusOr<uint64_t> CreateKernelBuffer(uint64_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  absl::StatusOr<Commands> CreateBufferCommands(uint64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  absl::StatusOr<Commands> CreateMappedCommands(uint64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  absl::Status DestroyBufferCommands(const Commands& commands)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  // Lets go of retired memory that no queue reads any more.
+  void ReleaseRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  bool IsOverInKernel(Sequence last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  // Without asking: the device has no context of ours.
+  void FreeRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
   // The parts of Reset, in their order.
   void AbortOpenSubmissions();
   void LetGoOfCommandMemories() ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
   absl::Status Reconnect();
   absl::Status RestoreCommandMemories() ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
   absl::Status RestoreMappings() ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
-  absl::StatusOr<uint64_t> MapAt(const Mapping& mapping, uint64_t address);
+  absl::Status RestoreMapping(const Mapping& mapping, uint64_t address)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  // `hint` 0: wherever the kernel likes.
+  absl::StatusOr<uint64_t> MapInKernel(const Mapping& mapping, uint64_t hint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  int UnmapInKernel(uint64_t address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
 
   const std::unique_ptr<Syscalls> syscalls_;
+  const Generation& generation_;
   const DeviceInfo info_;
   const std::vector<SyncManagerInfo> managers_;
   const uint32_t timeout_seconds_;  // 0: the kernel's own
@@ -126,6 +183,7 @@ class Driver final : public hal::Driver {
   // Taken before the others, and never inside the gate: Reset holds it while it shuts that.
   Mutex memory_mutex_;
   std::map<uint64_t, Mapping> mappings_ ABSL_GUARDED_BY(memory_mutex_);
+  std::deque<Retired> retired_ ABSL_GUARDED_BY(memory_mutex_);  // oldest first
   CommandMemories command_memories_;  // looked up without the lock, changed under memory_mutex_
 
   Mutex heap_mutex_;

@@ -31,6 +31,7 @@ absl::Status Driver::Reset() {
   AbortOpenSubmissions();
   LetGoOfCommandMemories();
   connection_.Close();
+  FreeRetired();
   absl::Status status = Reconnect();
   if (status.ok()) status = RestoreCommandMemories();
   if (status.ok()) status = RestoreMappings();
@@ -73,9 +74,11 @@ void Driver::AbortOpenSubmissions() {
                       absl::AbortedError(absl::StrCat("submission ", sequence.value(),
                                                       " was lost in a reset of the device")));
   }
+  submissions_.Restart();
 }
 
 void Driver::LetGoOfCommandMemories() {
+  if (generation_.maps_commands) return;  // it is no mapping of the node
   // A mapping of the node would keep it open. Where there is no placeholder, mappings stay until
   // new ones replace them.
   const int placeholder = syscalls_->Open(kPlaceholder, O_RDWR | O_CLOEXEC);
@@ -94,8 +97,8 @@ void Driver::LetGoOfCommandMemories() {
 absl::Status Driver::Reconnect() {
   ASSIGN_OR_RETURN(Connection connection,
                    Connection::Open(syscalls_.get(), connection_.node(), kReopenPatience));
-  ASSIGN_OR_RETURN(const DeviceInfo now, QueryDevice(connection));
-  if (now.chip.SerializeAsString() != info_.chip.SerializeAsString()) {
+  ASSIGN_OR_RETURN(const Device now, TakeDevice(connection, info_.dram_user_base));
+  if (now.info.chip.SerializeAsString() != info_.chip.SerializeAsString()) {
     return absl::InternalError(
         absl::StrCat(connection.node().path, " is another card since the reset"));
   }
@@ -107,6 +110,11 @@ absl::Status Driver::Reconnect() {
 
 absl::Status Driver::RestoreCommandMemories() {
   for (CommandMemories::Entry* entry : command_memories_.All()) {
+    if (generation_.maps_commands) {
+      RETURN_IF_ERROR(
+          RestoreMapping({entry->bytes.data(), entry->bytes.size()}, entry->kernel.load()));
+      continue;
+    }
     const std::vector<std::byte> contents(entry->bytes.begin(), entry->bytes.end());
     ASSIGN_OR_RETURN(const uint64_t kernel, CreateKernelBuffer(contents.size()));
     void* mapped = nullptr;
@@ -122,39 +130,26 @@ absl::Status Driver::RestoreCommandMemories() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> Driver::MapAt(const Mapping& mapping, uint64_t address) {
-  hl_mem_args args = {};
-  args.in.op = HL_MEM_OP_MAP;
-  args.in.flags = HL_MEM_USERPTR | HL_MEM_FORCE_HINT;
-  args.in.map_host.host_virt_addr = reinterpret_cast<uintptr_t>(mapping.host);
-  args.in.map_host.mem_size = mapping.bytes;
-  args.in.map_host.hint_addr = address;
-  if (const int result = connection_.Memory(&args); result < 0) {
-    return ErrorStatus(-result, absl::StrCat("mapping ", mapping.bytes, " bytes at 0x",
-                                             absl::Hex(address), " again"));
+absl::Status Driver::RestoreMapping(const Mapping& mapping, uint64_t address) {
+  absl::Status status;
+  // A hint is for the start of a page; the kernel adds the offset in it (inferred: the UAPI does
+  // not say, but mappings of any byte alignment keep theirs).
+  for (const uint64_t page : kHostPages) {
+    const absl::StatusOr<uint64_t> got = MapInKernel(mapping, address / page * page);
+    status = got.status();
+    if (!got.ok()) continue;
+    if (*got == address) return absl::OkStatus();
+    UnmapInKernel(*got);
+    status = absl::InternalError(absl::StrCat(mapping.bytes, " bytes that were at 0x",
+                                              absl::Hex(address), " before the reset came to 0x",
+                                              absl::Hex(*got)));
   }
-  return args.out.device_virt_addr;
+  return status;
 }
 
 absl::Status Driver::RestoreMappings() {
   for (const auto& [address, mapping] : mappings_) {
-    absl::Status status;
-    // A hint is for the start of a page; the kernel adds the offset in it (inferred: the UAPI does
-    // not say, but mappings of any byte alignment keep theirs).
-    for (const uint64_t page : kHostPages) {
-      const absl::StatusOr<uint64_t> got = MapAt(mapping, address / page * page);
-      status = got.status();
-      if (!got.ok()) continue;
-      if (*got == address) break;
-      hl_mem_args args = {};
-      args.in.op = HL_MEM_OP_UNMAP;
-      args.in.unmap.device_virt_addr = *got;
-      connection_.Memory(&args);
-      status = absl::InternalError(absl::StrCat(mapping.bytes, " bytes that were at 0x",
-                                                absl::Hex(address), " before the reset came to 0x",
-                                                absl::Hex(*got)));
-    }
-    RETURN_IF_ERROR(status);
+    RETURN_IF_ERROR(RestoreMapping(mapping, address));
   }
   return absl::OkStatus();
 }

@@ -70,12 +70,16 @@ class Driver::Budget {
   absl::Duration slice_ = absl::ZeroDuration();
 };
 
-absl::Status Driver::Settle(Sequence sequence, int error, uint32_t status, uint32_t flags) {
+absl::Status Driver::Settle(Sequence sequence, int error, const hl_wait_cs_out& answer) {
+  const uint32_t status = answer.status;
   std::string why;
   switch (error) {
     case 0:
-      if (status == HL_WAIT_CS_STATUS_COMPLETED || (flags & HL_WAIT_CS_STATUS_FLAG_GONE)) {
+      if (status == HL_WAIT_CS_STATUS_COMPLETED || (answer.flags & HL_WAIT_CS_STATUS_FLAG_GONE)) {
         MutexLock lock(&mutex_);
+        if (answer.flags & HL_WAIT_CS_STATUS_FLAG_TIMESTAMP_VLD) {
+          submissions_.set_time(sequence, answer.timestamp_nsec);
+        }
         submissions_.Complete(sequence);
         return *submissions_.result(sequence);
       }
@@ -115,8 +119,7 @@ absl::Status Driver::WaitInKernel(Sequence sequence, uint64_t kernel, absl::Dura
   args.in.seq = kernel;
   args.in.timeout_us = Microseconds(slice);
   const int result = connection_.Wait(&args);
-  if (result < 0) return Settle(sequence, -result, 0, 0);
-  return Settle(sequence, 0, args.out.status, args.out.flags);
+  return result < 0 ? Settle(sequence, -result, {}) : Settle(sequence, 0, args.out);
 }
 
 absl::Status Driver::WaitForAnyInKernel(absl::Span<const uint64_t> kernels, absl::Duration slice) {

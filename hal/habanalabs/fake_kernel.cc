@@ -9,6 +9,8 @@ namespace openhpu::hal::habanalabs {
 namespace {
 
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kDramHandle = 7;
+constexpr uint32_t kWithoutCommands = HL_CS_FLAGS_SIGNAL | HL_CS_FLAGS_WAIT;
 
 int Take(std::deque<int>& script) {
   if (script.empty()) return 0;
@@ -81,9 +83,22 @@ class FakeKernel::Calls final : public Syscalls {
   FakeKernel& kernel_;
 };
 
-FakeKernel::FakeKernel(Api which) : api(which) {
+FakeKernel::FakeKernel(Api which, uint32_t device_id) : api(which) {
   node = api == Api::kMisc ? "/dev/hl0" : "/dev/accel/accel0";
-  ip.device_id = kGaudiId;
+  ip.device_id = device_id;
+  if (device_id == kGaudi2Id) {
+    ip.dram_page_size = 0x30000000;
+    ip.dram_base_address = dram_address;
+    ip.dram_size = 127 * ip.dram_page_size;
+    ip.sram_base_address = 0x1000FFFFFD000000;
+    ip.sram_size = 0x3000000;
+    ip.tpc_enabled_mask = 0xFF;
+    ip.tpc_enabled_mask_ext = 0xFFFFFF;
+    ip.edma_enabled_mask = 0xFF;
+    next_address_ = 0xFFF0000000000000;
+    most_in_flight = 64;
+    return;
+  }
   ip.dram_base_address = 0x20000000;
   ip.dram_size = 0x800000000 - 0x20000000;
   ip.sram_base_address = 0x7FF0000080;
@@ -118,6 +133,7 @@ int FakeKernel::Open(const std::string& path) {
   files_open_[next_fd_] = File::kNode;
   next_sequence_ = 1;
   outcomes.clear();
+  kinds_.clear();
   return next_fd_++;
 }
 
@@ -128,6 +144,7 @@ int FakeKernel::Close(int fd) {
     // The context goes with all it had.
     buffers_.clear();
     mappings_.clear();
+    dram_allocated_ = mapped_dram_ = 0;
   }
   files_open_.erase(file);
   return 0;
@@ -160,6 +177,12 @@ int FakeKernel::Info(hl_info_args& args) {
   switch (args.op) {
     case HL_INFO_HW_IP_INFO:
       return answer(ip);
+    case HL_INFO_DRAM_USAGE: {
+      hl_info_dram_usage usage = {};
+      usage.dram_free_mem = ip.dram_size - dram_taken - dram_allocated_;
+      usage.ctx_dram_mem = dram_allocated_;
+      return answer(usage);
+    }
     case HL_INFO_DEVICE_STATUS: {
       hl_info_device_status status = {};
       if (!statuses.empty()) {
@@ -171,7 +194,10 @@ int FakeKernel::Info(hl_info_args& args) {
     case HL_INFO_SYNC_MANAGER: {
       hl_info_sync_manager manager = {};
       dcores.push_back(args.dcore_id);
-      if (args.dcore_id == HL_GAUDI_WS_DCORE) {
+      if (ip.device_id == kGaudi2Id) {
+        manager.first_available_sync_object = args.dcore_id == 0 ? 413 : 8 * args.dcore_id;
+        manager.first_available_monitor = args.dcore_id == 0 ? 289 : 0;
+      } else if (args.dcore_id == HL_GAUDI_WS_DCORE) {
         manager.first_available_sync_object = GAUDI_FIRST_AVAILABLE_W_S_SYNC_OBJECT;
         manager.first_available_monitor = GAUDI_FIRST_AVAILABLE_W_S_MONITOR;
       } else {
@@ -228,6 +254,29 @@ int FakeKernel::Buffer(hl_cb_args& args) {
   return buffers_.erase(args.in.cb_handle) == 1 ? 0 : -EINVAL;
 }
 
+int FakeKernel::CheckChunk(const hl_cs_chunk& chunk, uint32_t flags) const {
+  if (ip.device_id != kGaudi2Id) {
+    if (chunk.queue_index >= GAUDI_QUEUE_ID_SIZE) return -EINVAL;
+    const bool has_handle =
+        chunk.queue_index < GAUDI_QUEUE_ID_CPU_PQ && (flags & kWithoutCommands) == 0;
+    return has_handle && buffers_.count(chunk.cb_handle) == 0 ? -EINVAL : 0;
+  }
+  if (chunk.queue_index >= GAUDI2_QUEUE_ID_SIZE) return -EINVAL;
+  if ((flags & kWithoutCommands) != 0) return 0;
+  // Without this the handle is that of a buffer, of which none was made.
+  if ((chunk.cs_chunk_flags & HL_CS_CHUNK_FLAGS_USER_ALLOC_CB) == 0) return -EINVAL;
+  const uint64_t begin = chunk.cb_handle, end = begin + chunk.cb_size;
+  const auto is_in = [&](uint64_t base, uint64_t size) {
+    return begin >= base && end >= begin && end <= base + size;
+  };
+  if (is_in(ip.sram_base_address, ip.sram_size)) return 0;
+  if (mapped_dram_ != 0 && is_in(mapped_dram_, dram_allocated_)) return 0;
+  for (const auto& [address, mapping] : mappings_) {
+    if (is_in(address, mapping.map_host.mem_size)) return 0;
+  }
+  return -EFAULT;
+}
+
 int FakeKernel::Submit(hl_cs_args& args) {
   if (!records) {
     if (!submit_errors.empty()) return submit_errors.front();
@@ -238,18 +287,35 @@ int FakeKernel::Submit(hl_cs_args& args) {
   const auto* const chunks = reinterpret_cast<const hl_cs_chunk*>(args.in.chunks_execute);
   last_chunks.assign(chunks, chunks + args.in.num_chunks_execute);
   if (const int error = Take(submit_errors); error != 0) return error;
+  const uint32_t flags = args.in.cs_flags;
   for (const hl_cs_chunk& chunk : last_chunks) {
-    if (chunk.queue_index >= GAUDI_QUEUE_ID_SIZE) return -EINVAL;
-    if (chunk.queue_index < GAUDI_QUEUE_ID_CPU_PQ && buffers_.count(chunk.cb_handle) == 0) {
+    if (const int error = CheckChunk(chunk, flags); error != 0) return error;
+  }
+  if (flags & HL_CS_FLAGS_WAIT) {
+    const uint64_t signal = *reinterpret_cast<const __u64*>(last_chunks[0].signal_seq_arr);
+    const auto kind = kinds_.find(signal);
+    if (kind == kinds_.end() || (kind->second & HL_CS_FLAGS_SIGNAL) == 0) return -EINVAL;
+  }
+  if ((flags & HL_CS_FLAGS_STAGED_SUBMISSION) && !(flags & HL_CS_FLAGS_STAGED_SUBMISSION_FIRST)) {
+    const auto kind = kinds_.find(args.in.seq);
+    if (kind == kinds_.end() || !(kind->second & HL_CS_FLAGS_STAGED_SUBMISSION_FIRST)) {
       return -EINVAL;
     }
   }
+  const auto busy = std::count_if(outcomes.begin(), outcomes.end(),
+                                  [](const auto& one) { return one.second == Outcome::kBusy; });
+  if (most_in_flight != 0 && static_cast<uint64_t>(busy) >= most_in_flight) return -EAGAIN;
   next_sequence_ += skipped_numbers;
   skipped_numbers = 0;
   const uint64_t sequence = next_sequence_++;
   outcomes[sequence] = outcome;
+  kinds_[sequence] = flags;
   args = {};
   args.out.seq = sequence;
+  if (flags & HL_CS_FLAGS_SIGNAL) {
+    args.out.sob_base_addr_offset = 4 * last_chunks[0].queue_index;
+    args.out.sob_count_before_submission = static_cast<__u16>(sequence);
+  }
   return 0;
 }
 
@@ -283,6 +349,10 @@ int FakeKernel::Wait(hl_wait_cs_args& args) {
         return says_errors ? -EIO : 0;
     }
     args.out.cs_completion_map |= 1u << i;
+    if (kinds_[sequences[i]] & HL_CS_FLAGS_TIMESTAMP) {
+      args.out.flags |= HL_WAIT_CS_STATUS_FLAG_TIMESTAMP_VLD;
+      args.out.timestamp_nsec = completion_time;
+    }
     return 0;
   }
   args.out.status = HL_WAIT_CS_STATUS_BUSY;
@@ -295,6 +365,15 @@ int FakeKernel::Memory(hl_mem_args& args) {
   if (args.in.op == HL_MEM_OP_UNMAP) {
     return mappings_.erase(args.in.unmap.device_virt_addr) == 1 ? 0 : -EINVAL;
   }
+  if (args.in.op == HL_MEM_OP_ALLOC) {
+    const uint64_t bytes = args.in.alloc.mem_size;
+    if (bytes == 0 || bytes > ip.dram_size - dram_taken - dram_allocated_) return -ENOMEM;
+    dram_allocated_ = bytes;
+    args = {};
+    args.out.handle = kDramHandle;
+    return 0;
+  }
+  if (args.in.op == HL_MEM_OP_MAP && !(args.in.flags & HL_MEM_USERPTR)) return MapDram(args);
   if (args.in.op != HL_MEM_OP_MAP || !(args.in.flags & HL_MEM_USERPTR)) return -EINVAL;
   const hl_mem_in in = args.in;
   uint64_t base = next_address_;
@@ -309,6 +388,16 @@ int FakeKernel::Memory(hl_mem_args& args) {
   mappings_[address] = in;
   args = {};
   args.out.device_virt_addr = address;
+  return 0;
+}
+
+int FakeKernel::MapDram(hl_mem_args& args) {
+  if (args.in.map_device.handle != kDramHandle || dram_allocated_ == 0) return -EINVAL;
+  if (mapped_dram_ != 0) return -EINVAL;
+  const bool is_forced = (args.in.flags & HL_MEM_FORCE_HINT) != 0;
+  mapped_dram_ = is_forced ? args.in.map_device.hint_addr : dram_address;
+  args = {};
+  args.out.device_virt_addr = mapped_dram_;
   return 0;
 }
 

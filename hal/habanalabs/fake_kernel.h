@@ -1,6 +1,7 @@
-// FakeKernel: a habanalabs kernel driver in memory, for tests of the driver over it: one Gaudi, its
-// node by either interface, command buffers, mappings, submissions that complete at once or when
-// the test says so, and errors by script. It knows bytes and bookkeeping, not hardware.
+// FakeKernel: a habanalabs kernel driver in memory, for tests of the driver over it: one Gaudi or
+// Gaudi2, its node by either interface, command buffers, mappings, submissions that complete at
+// once or when the test says so, and errors by script. It knows bytes and bookkeeping, not
+// hardware.
 //
 // Threading: calls of the driver from any thread; the test sets members while none is under way.
 #ifndef HAL_HABANALABS_FAKE_KERNEL_H_
@@ -23,7 +24,8 @@ namespace openhpu::hal::habanalabs {
 
 class FakeKernel {
  public:
-  explicit FakeKernel(Api api = Api::kMisc);
+  // `device_id`: of Gaudi, Gaudi2 or, to be refused, another.
+  explicit FakeKernel(Api api = Api::kMisc, uint32_t device_id = kGaudiId);
   ~FakeKernel();
 
   // For a driver, which may not outlive the kernel.
@@ -50,6 +52,12 @@ class FakeKernel {
   bool says_errors = true;               // of lost ones by errno, not by status alone
   std::map<uint64_t, Outcome> outcomes;  // of those there are
   uint64_t skipped_numbers = 0;          // that the next submission leaves out
+  uint64_t most_in_flight = 0;           // busy ones; more are EAGAIN. 0: without limit
+  int64_t completion_time = 0;           // of those that asked for it
+
+  // DRAM of Gaudi2: what is taken, and where the kernel maps it.
+  uint64_t dram_taken = 0;
+  uint64_t dram_address = 0x1001001800000000;
 
   // Health.
   uint64_t events = 0;
@@ -73,6 +81,7 @@ class FakeKernel {
   size_t mapped_regions() const { return regions_.size(); }
   size_t open_files() const { return files_open_.size(); }
   const std::map<uint64_t, hl_mem_in>& mapped_host() const { return mappings_; }
+  uint64_t mapped_dram() const { return mapped_dram_; }  // its address, 0 without
 
  private:
   class Calls;
@@ -88,6 +97,8 @@ class FakeKernel {
   int Info(hl_info_args& args);
   int Buffer(hl_cb_args& args);
   int Submit(hl_cs_args& args);
+  int CheckChunk(const hl_cs_chunk& chunk, uint32_t flags) const;
+  int MapDram(hl_mem_args& args);
   int Wait(hl_wait_cs_args& args);
   int Memory(hl_mem_args& args);
   int Map(void* at, size_t bytes, int fd, uint64_t offset, void** mapped);
@@ -100,8 +111,10 @@ class FakeKernel {
   uint64_t next_buffer_ = 0x10000;
   std::map<uint64_t, hl_mem_in> mappings_;  // by device address
   uint64_t next_address_ = 0x1000000000000;
+  uint64_t dram_allocated_ = 0, mapped_dram_ = 0;
   std::map<void*, Region> regions_;  // of mmap
   uint64_t next_sequence_ = 1;
+  std::map<uint64_t, uint32_t> kinds_;  // flags of submissions, by number
 };
 
 }  // namespace openhpu::hal::habanalabs

@@ -20,8 +20,8 @@ bool IsNews(const Connection& connection, uint32_t op, Answer* answer, int64_t* 
   return answer->timestamp != 0 && answer->timestamp != before;
 }
 
-std::string Describe(const hl_info_undefined_opcode_event& event) {
-  std::string text = absl::StrCat(EngineName(event.engine_id));
+std::string Describe(const hl_info_undefined_opcode_event& event, Health::EngineName name) {
+  std::string text = name(event.engine_id);
   // A stream behind the last one is the lower command processor, which all four share.
   if (event.stream_id < MAX_QMAN_STREAMS_INFO) {
     absl::StrAppend(&text, " stream ", event.stream_id);
@@ -33,14 +33,14 @@ std::string Describe(const hl_info_undefined_opcode_event& event) {
   return text;
 }
 
-std::string Describe(const hl_info_razwi_event& event) {
+std::string Describe(const hl_info_razwi_event& event, Health::EngineName name) {
   std::string text;
   if (event.no_engine_id != 0 || event.engine_id_1 == kNoEngine) {
     text = "an initiator that is no engine";
   } else {
-    text = EngineName(event.engine_id_1);
+    text = name(event.engine_id_1);
     if (event.engine_id_2 != kNoEngine) {
-      absl::StrAppend(&text, " or ", EngineName(event.engine_id_2));
+      absl::StrAppend(&text, " or ", name(event.engine_id_2));
     }
   }
   absl::StrAppend(&text,
@@ -50,14 +50,6 @@ std::string Describe(const hl_info_razwi_event& event) {
 }
 
 }  // namespace
-
-std::string EngineName(uint32_t id) {
-  if (id <= GAUDI_ENGINE_ID_DMA_7) return absl::StrCat("DMA", id - GAUDI_ENGINE_ID_DMA_0);
-  if (id <= GAUDI_ENGINE_ID_MME_3) return absl::StrCat("MME block ", id - GAUDI_ENGINE_ID_MME_0);
-  if (id <= GAUDI_ENGINE_ID_TPC_7) return absl::StrCat("TPC", id - GAUDI_ENGINE_ID_TPC_0);
-  if (id <= GAUDI_ENGINE_ID_NIC_9) return absl::StrCat("NIC", id - GAUDI_ENGINE_ID_NIC_0);
-  return absl::StrCat("engine ", id);
-}
 
 void Health::Attach(const Connection& connection) {
   MutexLock lock(&mutex_);
@@ -82,13 +74,14 @@ Health::News Health::Collect(const Connection& connection, const FindSubmission&
   // Causes first. Older kernels keep the detail of what they have no bit for.
   hl_info_undefined_opcode_event opcode;
   if (IsNews(connection, HL_INFO_UNDEFINED_OPCODE_EVENT, &opcode, &opcode_time_)) {
-    add(Kind::kUndefinedOpcode, Describe(opcode));
+    add(Kind::kUndefinedOpcode, Describe(opcode, engine_name_));
   } else if (bits & HL_NOTIFIER_EVENT_UNDEFINED_OPCODE) {
     add(Kind::kUndefinedOpcode, "undefined opcode");
   }
   hl_info_razwi_event razwi;
   if (IsNews(connection, HL_INFO_RAZWI_EVENT, &razwi, &razwi_time_)) {
-    add(razwi.error_type == HL_RAZWI_PAGE_FAULT ? Kind::kPageFault : Kind::kRazwi, Describe(razwi));
+    add(razwi.error_type == HL_RAZWI_PAGE_FAULT ? Kind::kPageFault : Kind::kRazwi,
+        Describe(razwi, engine_name_));
   } else if (bits & kEventPageFault) {
     add(Kind::kPageFault, "page fault");
   } else if (bits & kEventRazwi) {

@@ -19,9 +19,6 @@
 
 namespace openhpu::hal::habanalabs {
 
-// "DMA2", "TPC7", "MME block 2", "NIC0": of the UAPI's gaudi_engine_id.
-std::string EngineName(uint32_t engine_id);
-
 class Health {
  public:
   // The driver's number for the kernel's of a submission; 0 if it is not known.
@@ -30,6 +27,11 @@ class Health {
     std::string text;  // of all events, empty without
     bool needs_reset = false;
   };
+
+  // What an engine id of the UAPI is called.
+  using EngineName = std::string (*)(uint32_t engine_id);
+
+  explicit Health(EngineName engine_name) : engine_name_(engine_name) {}
 
   // Remembers what `connection`, just opened, has behind it.
   void Attach(const Connection& connection);
@@ -43,6 +45,8 @@ class Health {
   std::vector<HealthEvent> Take();
 
  private:
+  const EngineName engine_name_;
+
   Mutex mutex_;
   std::vector<HealthEvent> events_ ABSL_GUARDED_BY(mutex_);
   // When the last of each happened, as the kernel says; 0: never.

@@ -143,8 +143,7 @@ TEST(Open, EveryErrorOfOpeningHasItsCode) {
 }
 
 TEST(Open, OtherGenerationsAreRefusedByName) {
-  const std::pair<uint32_t, const char*> cases[] = {
-      {kGaudi2Id, "Gaudi2"}, {kGaudi3Id, "Gaudi3"}, {0x2000, "0x2000"}};
+  const std::pair<uint32_t, const char*> cases[] = {{kGaudi3Id, "Gaudi3"}, {0x2000, "0x2000"}};
   for (const auto& [id, name] : cases) {
     FakeKernel kernel;
     kernel.ip.device_id = id;

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "hal/driver.h"
 #include "hal/habanalabs/connection.h"
+#include "hal/habanalabs/generation.h"
 #include "hal/habanalabs/syscalls.h"
 
 namespace openhpu::hal::habanalabs {
@@ -25,13 +26,20 @@ absl::StatusOr<Spec> ParseSpec(std::string_view text);
 // The node of card `number`, open; errors as Driver::Open.
 absl::StatusOr<Connection> OpenCard(Syscalls* syscalls, uint32_t number);
 
-// The chip file of the card's generation with the sizes and TPCs that this card has. `driver` is
-// left empty.
-absl::StatusOr<DeviceInfo> QueryDevice(const Connection& connection);
+// What the card is, and its memory made the user's.
+struct Device {
+  const Generation* generation = nullptr;
+  // With the chip file of the generation, and the sizes and engines that this card has. `driver` is
+  // left empty.
+  DeviceInfo info;
+};
+// Where the kernel maps DRAM: at `dram` exactly, wherever it likes when that is 0. The memory goes
+// back when the connection is closed.
+absl::StatusOr<Device> TakeDevice(const Connection& connection, DeviceAddress dram);
 
 // What a user may use of each sync manager, in the chip's order.
 absl::StatusOr<std::vector<SyncManagerInfo>> QuerySyncManagers(const Connection& connection,
-                                                               const Chip& chip);
+                                                               const Device& device);
 
 }  // namespace openhpu::hal::habanalabs
 

@@ -3,47 +3,12 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "hal/abi/gaudi/queue_ids.h"
+#include "hal/base/status_macros.h"
 #include "hal/gaudi/command_check.h"
 #include "hal/habanalabs/errors.h"
 
 namespace openhpu::hal::habanalabs {
 namespace {
-
-namespace abi = hal::abi::gaudi;
-
-absl::Status CheckQueue(uint64_t queue, const Chip& chip) {
-  using Kind = abi::QueueTarget::Kind;
-  const abi::QueueTarget target =
-      queue < abi::kNumQueues ? abi::TargetOf(static_cast<uint32_t>(queue)) : abi::QueueTarget();
-  uint64_t engines = 0;
-  const char* name = "";
-  switch (target.kind) {
-    case Kind::kNone:
-      return absl::InvalidArgumentError(absl::StrCat("no queue ", queue));
-    case Kind::kCpu:
-      return absl::InvalidArgumentError(absl::StrCat("queue ", queue, " is the kernel's own"));
-    case Kind::kDma:
-      engines = chip.dma().count().value();
-      name = "DMA";
-      break;
-    case Kind::kMme:
-      engines = chip.mme().count().value();
-      name = "MME";
-      break;
-    case Kind::kTpc:
-      engines = chip.tpc().count().value();
-      name = "TPC";
-      break;
-    case Kind::kNic:
-      engines = chip.nic().ports().value();
-      name = "NIC";
-      break;
-  }
-  if (target.engine < engines) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("queue ", queue, " is ", name, target.engine,
-                                                 "'s, which this card does not have"));
-}
 
 bool IsInside(uint64_t address, uint64_t bytes, DeviceAddress base, uint64_t size) {
   return address >= base.value() && address - base.value() <= size &&
@@ -54,12 +19,13 @@ bool IsInside(uint64_t address, uint64_t bytes, DeviceAddress base, uint64_t siz
 
 absl::Status CheckChunk(const Chunk& chunk, const RefusalContext& context) {
   const DeviceInfo& info = *context.info;
-  if (absl::Status status = CheckQueue(chunk.queue.value(), info.chip); !status.ok()) return status;
+  const Generation& generation = *context.generation;
+  RETURN_IF_ERROR(generation.check_queue(chunk.queue.value(), info.chip));
   if (chunk.bytes == 0 || chunk.bytes % 8 != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(chunk.bytes, " bytes of commands: must be a multiple of 8, and some"));
   }
-  if (!abi::IsExternalQueue(static_cast<uint32_t>(chunk.queue.value()))) {
+  if (!generation.takes_command_memory(static_cast<uint32_t>(chunk.queue.value()))) {
     if (IsInside(chunk.commands, chunk.bytes, info.dram_user_base, info.dram_user_bytes) ||
         IsInside(chunk.commands, chunk.bytes, info.sram_user_base, info.sram_user_bytes) ||
         context.is_mapped(DeviceAddress(chunk.commands), chunk.bytes)) {
@@ -78,6 +44,8 @@ absl::Status CheckChunk(const Chunk& chunk, const RefusalContext& context) {
     return absl::InvalidArgumentError(
         absl::StrCat(chunk.bytes, " bytes of commands, the command memory has ", memory->size()));
   }
+  // Where the queues read it themselves, no kernel looks at packets.
+  if (generation.maps_commands) return absl::OkStatus();
   return gaudi::CheckExternalCommands(memory->subspan(0, chunk.bytes)).status();
 }
 

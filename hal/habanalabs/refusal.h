@@ -11,11 +11,13 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "hal/driver.h"
+#include "hal/habanalabs/generation.h"
 
 namespace openhpu::hal::habanalabs {
 
 // What a refusal is explained by.
 struct RefusalContext {
+  const Generation* generation = nullptr;
   const DeviceInfo* info = nullptr;
   // The bytes of a command memory; nothing for an unknown handle.
   std::function<std::optional<absl::Span<const std::byte>>(uint64_t handle)> command_memory;
@@ -23,7 +25,7 @@ struct RefusalContext {
   std::function<bool(DeviceAddress address, uint64_t bytes)> is_mapped;
 };
 
-// What is wrong with a chunk, by the kernel's rules for Gaudi's queues; OK when nothing is seen.
+// What is wrong with a chunk, by the kernel's rules for the card's queues; OK when nothing is seen.
 absl::Status CheckChunk(const Chunk& chunk, const RefusalContext& context);
 
 // The Status of a CS that the kernel answered with `error`: its code is that of the number; its

@@ -4,12 +4,14 @@ namespace openhpu::hal::habanalabs {
 
 // Twice as many: threads that submit at once may be numbered here in another order than in the
 // kernel.
-Submissions::Submissions(uint64_t most) : mask_(2 * most - 1), ring_(2 * most, 0) {}
+Submissions::Submissions(uint64_t most)
+    : mask_(2 * most - 1), ring_(2 * most, 0), recent_(2 * most) {}
 
 Sequence Submissions::Add(uint64_t kernel) {
   ++last_;
   if (last_ - first_ > mask_) ++first_;
   ring_[last_ & mask_] = kernel;
+  recent_[last_ & mask_] = {kernel, 0};
   return Sequence(last_);
 }
 

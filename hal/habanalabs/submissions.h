@@ -32,6 +32,18 @@ class Submissions {
   // The number that the kernel's has here; 0 if it has a result already.
   Sequence Find(uint64_t kernel) const;
 
+  // The kernel's number of one with a result or without, while as few later ones as can be in
+  // flight at once have followed and Restart was not called; 0 after that.
+  uint64_t number(Sequence s) const { return IsRecent(s) ? recent_[s.value() & mask_].number : 0; }
+  // When the kernel saw it end, in its nanoseconds, for as long.
+  void set_time(Sequence s, int64_t time) {
+    if (IsRecent(s)) recent_[s.value() & mask_].time = time;
+  }
+  int64_t time(Sequence s) const { return IsRecent(s) ? recent_[s.value() & mask_].time : 0; }
+  // The kernel begins to count again.
+  void Restart() { restarted_after_ = last_; }
+  Sequence last() const { return Sequence(last_); }
+
   // The first result stands.
   void Complete(Sequence s);
   void Fail(Sequence s, const absl::Status& error);
@@ -42,10 +54,19 @@ class Submissions {
  private:
   bool IsOpen(Sequence s) const { return s.value() >= first_ && ring_[s.value() & mask_] != 0; }
 
+  bool IsRecent(Sequence s) const {
+    return known(s) && s.value() > restarted_after_ && last_ - s.value() <= mask_;
+  }
+
+  struct Recent {
+    uint64_t number = 0;
+    int64_t time = 0;
+  };
   uint64_t mask_;
   // By number: the kernel's, or 0 when there is a result. Only from first_ to last_.
   std::vector<uint64_t> ring_;
-  uint64_t first_ = 1, last_ = 0;
+  std::vector<Recent> recent_;  // by number, too: what is worth knowing of those with a result
+  uint64_t first_ = 1, last_ = 0, restarted_after_ = 0;
   std::map<uint64_t, absl::Status> errors_;
 };
 
