@@ -14,8 +14,16 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "hal/base/strong_int.h"
 
 namespace openhpu::hal::habanalabs {
+
+// Command memory whose handle is gone, and which queues may still read.
+struct RetiredCommands {
+  absl::Span<std::byte> bytes;
+  uint64_t address;
+  Sequence last;  // submission that may use it
+};
 
 class CommandMemories {
  public:

@@ -163,13 +163,13 @@ absl::StatusOr<Sequence> Driver::SubmitChunks(absl::Span<const Chunk> chunks, ui
     return absl::InvalidArgumentError(
         absl::StrCat(chunks.size(), " chunks: a submission has 1 to ", kMaxChunks));
   }
+  if (generation_.maps_commands && !AreInReach(chunks)) return Explain(0, chunks);
   Gate::Pass pass(gate_);
   if (!pass) return absl::FailedPreconditionError("the device is being reset");
   if (failed_.load(std::memory_order_relaxed)) return NeedsReset();
 
   // What is not written below stays zero, as the kernel wants it.
   thread_local std::array<hl_cs_chunk, kMaxChunks> jobs = {};
-  bool is_refused = false;
   for (size_t i = 0; i < chunks.size(); ++i) {
     const Chunk& chunk = chunks[i];
     hl_cs_chunk& job = jobs[i];
@@ -178,18 +178,9 @@ absl::StatusOr<Sequence> Driver::SubmitChunks(absl::Span<const Chunk> chunks, ui
     job.cb_size = chunk.bytes;
     job.cb_handle = chunk.commands;
     job.cs_chunk_flags = generation_.maps_commands ? HL_CS_CHUNK_FLAGS_USER_ALLOC_CB : 0;
-    const bool has_handle = generation_.takes_command_memory(job.queue_index);
-    if (!generation_.maps_commands) {
-      if (has_handle) job.cb_handle = command_memories_.KernelHandle(chunk.commands);
-      continue;
+    if (generation_.takes_command_memory(job.queue_index)) {
+      job.cb_handle = command_memories_.KernelHandle(chunk.commands);
     }
-    // To the kernel it is an address like others: sizes and handles are ours to check.
-    if (has_handle) job.cb_handle = command_memories_.KernelHandleOf(chunk.commands, chunk.bytes);
-    is_refused |= job.cb_handle == 0 || chunk.bytes == 0 || chunk.bytes % 8 != 0;
-  }
-  if (is_refused) {
-    pass.Leave();
-    return Explain(EINVAL, chunks);
   }
   hl_cs_args args = {};
   args.in.chunks_execute = reinterpret_cast<uintptr_t>(jobs.data());
@@ -206,7 +197,7 @@ absl::StatusOr<Sequence> Driver::SubmitChunks(absl::Span<const Chunk> chunks, ui
     return Explain(-result, chunks);
   }
   MutexLock lock(&mutex_);
-  return submissions_.Add(args.out.seq);
+  return submissions_.Add(args.out.seq, (flags & HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT) != 0);
 }
 
 absl::Status Driver::Refused(int error) {
@@ -228,6 +219,33 @@ absl::Status Driver::Refused(int error) {
   }
 }
 
+bool Driver::AreInReach(absl::Span<const Chunk> chunks) {
+  const auto is_inside = [](const Chunk& chunk, DeviceAddress base, uint64_t size) {
+    const uint64_t offset = chunk.commands - base.value();
+    return chunk.commands >= base.value() && offset <= size && chunk.bytes <= size - offset;
+  };
+  for (const Chunk& chunk : chunks) {
+    if (!generation_.check_queue(chunk.queue.value(), info_.chip).ok()) return false;
+    if (chunk.bytes == 0 || chunk.bytes % 8 != 0) return false;
+    if (generation_.takes_command_memory(static_cast<uint32_t>(chunk.queue.value()))) {
+      if (command_memories_.KernelHandleOf(chunk.commands, chunk.bytes) == 0) return false;
+    } else if (!is_inside(chunk, info_.dram_user_base, info_.dram_user_bytes) &&
+               !is_inside(chunk, info_.sram_user_base, info_.sram_user_bytes)) {
+      MutexLock lock(&memory_mutex_);
+      if (!IsMapped(DeviceAddress(chunk.commands), chunk.bytes)) return false;
+    }
+  }
+  return true;
+}
+
+bool Driver::IsMapped(DeviceAddress address, uint64_t bytes) {
+  auto mapping = mappings_.upper_bound(address.value());
+  if (mapping == mappings_.begin()) return false;
+  --mapping;
+  const uint64_t offset = address.value() - mapping->first;
+  return offset <= mapping->second.bytes && bytes <= mapping->second.bytes - offset;
+}
+
 absl::Status Driver::Explain(int error, absl::Span<const Chunk> chunks) {
   MutexLock lock(&memory_mutex_);
   RefusalContext context;
@@ -238,14 +256,9 @@ absl::Status Driver::Explain(int error, absl::Span<const Chunk> chunks) {
     if (entry == nullptr) return std::nullopt;
     return entry->bytes;
   };
-  context.is_mapped = [this](DeviceAddress address, uint64_t bytes) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    auto mapping = mappings_.upper_bound(address.value());
-    if (mapping == mappings_.begin()) return false;
-    --mapping;
-    const uint64_t offset = address.value() - mapping->first;
-    return offset <= mapping->second.bytes && bytes <= mapping->second.bytes - offset;
-  };
-  return ExplainRefusal(error, chunks, context);
+  context.is_mapped = [this](DeviceAddress address, uint64_t bytes)
+                          ABSL_NO_THREAD_SAFETY_ANALYSIS { return IsMapped(address, bytes); };
+  return error == 0 ? FirstFault(chunks, context) : ExplainRefusal(error, chunks, context);
 }
 
 std::vector<HealthEvent> Driver::TakeEvents() {

@@ -100,13 +100,6 @@ class Driver final : public hal::Driver {
     uint64_t bytes;
   };
 
-  // Command memory whose handle is gone, and which queues may still read.
-  struct Retired {
-    absl::Span<std::byte> bytes;
-    uint64_t address;
-    Sequence last;  // submission that may use it
-  };
-
   Driver(std::unique_ptr<Syscalls> syscalls, Connection connection, Device device,
          std::vector<SyncManagerInfo> managers, uint32_t timeout_seconds);
 
@@ -123,7 +116,12 @@ class Driver final : public hal::Driver {
   // The Status of a CS that the kernel refused with `error`, as far as it is about the device.
   // Inside the gate.
   absl::Status Refused(int error);
-  // The same, about the chunks. Outside the gate, since it takes memory_mutex_.
+  // Where the kernel sees addresses alone, and ranges of them: whether chunks are of queues, sizes
+  // and memory that there are.
+  bool AreInReach(absl::Span<const Chunk> chunks);
+  bool IsMapped(DeviceAddress address, uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_mutex_);
+  // What is wrong with the chunks, as the kernel said or, without its error (0), as we see it.
+  // Outside the gate, since it takes memory_mutex_.
   absl::Status Explain(int error, absl::Span<const Chunk> chunks);
   // Collects events, and marks the device when they say so.
   std::string CollectEvents();
@@ -183,7 +181,7 @@ class Driver final : public hal::Driver {
   // Taken before the others, and never inside the gate: Reset holds it while it shuts that.
   Mutex memory_mutex_;
   std::map<uint64_t, Mapping> mappings_ ABSL_GUARDED_BY(memory_mutex_);
-  std::deque<Retired> retired_ ABSL_GUARDED_BY(memory_mutex_);  // oldest first
+  std::deque<RetiredCommands> retired_ ABSL_GUARDED_BY(memory_mutex_);  // oldest first
   CommandMemories command_memories_;  // looked up without the lock, changed under memory_mutex_
 
   Mutex heap_mutex_;

@@ -164,7 +164,7 @@ void Driver::ReleaseRetired() {
 }
 
 void Driver::FreeRetired() {
-  for (const Retired& retired : retired_) std::free(retired.bytes.data());
+  for (const RetiredCommands& retired : retired_) std::free(retired.bytes.data());
   retired_.clear();
 }
 

@@ -72,6 +72,8 @@ class Driver::Budget {
 
 absl::Status Driver::Settle(Sequence sequence, int error, const hl_wait_cs_out& answer) {
   const uint32_t status = answer.status;
+  const bool took_too_long =
+      error == ETIMEDOUT || (error == 0 && status == HL_WAIT_CS_STATUS_TIMEDOUT);
   std::string why;
   switch (error) {
     case 0:
@@ -109,7 +111,8 @@ absl::Status Driver::Settle(Sequence sequence, int error, const hl_wait_cs_out& 
   if (detail.empty()) detail = failure_;
   std::string message =
       absl::StrCat("submission ", sequence.value(), " ", why, detail.empty() ? "" : ": ", detail);
-  if (!failed_.exchange(true)) failure_ = detail.empty() ? message : detail;
+  const bool goes_on = took_too_long && submissions_.survives(sequence);
+  if (!goes_on && !failed_.exchange(true)) failure_ = detail.empty() ? message : detail;
   submissions_.Fail(sequence, absl::AbortedError(message));
   return *submissions_.result(sequence);
 }

@@ -12,6 +12,7 @@
 #include "hal/chip.h"
 #include "hal/habanalabs/driver.h"
 #include "hal/habanalabs/fake_kernel.h"
+#include "testing/allocations.h"
 #include "testing/status_matchers.h"
 
 namespace openhpu::hal::habanalabs {
@@ -218,73 +219,94 @@ TEST_P(Gaudi2Test, AFailureInCreatingCommandMemoryLeavesNothing) {
 
 TEST_P(Gaudi2Test, WhatTheKernelCannotSeeIsRefusedHere) {
   const CommandMemory good = Nop();
-  const uint64_t pdma = abi::PdmaQueue(0, 0);
+  const QueueId pdma(abi::PdmaQueue(0, 0)), tpc(abi::TpcQueue(0, 0, 0));
   ASSERT_OK_AND_ASSIGN(const DeviceAddress dram, driver_->Allocate(MemoryKind::kDram, 128));
+  const DeviceInfo& info = driver_->info();
+  constexpr StatusCode kInvalid = StatusCode::kInvalidArgument, kOut = StatusCode::kOutOfRange;
   struct Case {
     Chunk chunk;
-    const char* says;
-  };
-  const Case cases[] = {
-      {{QueueId(pdma), good.handle + 1000, 8}, "no command memory"},
-      {{QueueId(pdma), 0, 8}, "no command memory"},
-      {{QueueId(pdma), good.handle, 16}, "16 bytes"},
-      {{QueueId(pdma), good.handle, 0}, "0 bytes"},
-      {{QueueId(abi::TpcQueue(0, 0, 0)), dram.value(), 12}, "12 bytes"},
-      {{QueueId(abi::TpcQueue(0, 0, 0)), dram.value(), 0}, "0 bytes"},
-  };
-  const Chunk first = {QueueId(pdma), good.handle, 8};
-  for (const Case& c : cases) {
-    const int before = kernel_.ioctls;
-    const std::array<Chunk, 2> chunks = {first, c.chunk};
-    EXPECT_THAT(
-        driver_->Submit(chunks),
-        StatusIs(StatusCode::kInvalidArgument, AllOf(HasSubstr("chunk 1: "), HasSubstr(c.says))));
-    EXPECT_EQ(kernel_.ioctls, before);
-  }
-}
-
-TEST_P(Gaudi2Test, WhatTheKernelRefusesIsNamed) {
-  const CommandMemory good = Nop();
-  const Chunk first = {QueueId(abi::PdmaQueue(0, 0)), good.handle, 8};
-  struct Case {
-    Chunk chunk;
-    int error;  // 0: the fake finds it itself
     StatusCode code;
     const char* says;
   };
   const Case cases[] = {
-      {{QueueId(abi::kNumQueues), 0x1000, 8}, 0, StatusCode::kInvalidArgument, "no queue 261"},
-      {{QueueId(uint64_t{1} << 32), 0x1000, 8},
-       0,
-       StatusCode::kInvalidArgument,
-       "no queue 4294967296"},
-      {{QueueId(abi::kCpuQueue), 0x1000, 8}, EINVAL, StatusCode::kInvalidArgument, "kernel's own"},
-      {{QueueId(abi::MmeQueue(1, 0)), 0x1000, 8},
-       EINVAL,
-       StatusCode::kInvalidArgument,
-       "DCORE1_MME"},
-      {{QueueId(abi::TpcQueue(0, 6, 0)), 0x1000, 8},
-       EINVAL,
-       StatusCode::kInvalidArgument,
-       "DCORE0_TPC6"},
-      {{QueueId(abi::EdmaQueue(3, 1, 0)), 0x1000, 8}, 0, StatusCode::kOutOfRange, "0x1000"},
-      {{QueueId(abi::TpcQueue(2, 5, 0)), driver_->info().dram_user_base.value() - 8, 16},
-       0,
-       StatusCode::kOutOfRange,
-       "not the user's"},
+      {{pdma, good.handle + 1000, 8}, kInvalid, "no command memory"},
+      {{pdma, 0, 8}, kInvalid, "no command memory"},
+      {{pdma, good.handle, 16}, kInvalid, "16 bytes"},
+      {{pdma, good.handle, 0}, kInvalid, "0 bytes"},
+      {{tpc, dram.value(), 12}, kInvalid, "12 bytes"},
+      {{tpc, dram.value(), 0}, kInvalid, "0 bytes"},
+      {{QueueId(abi::kNumQueues), dram.value(), 8}, kInvalid, "no queue 261"},
+      {{QueueId(uint64_t{1} << 32), good.handle, 8}, kInvalid, "no queue 4294967296"},
+      {{QueueId(abi::kCpuQueue), dram.value(), 8}, kInvalid, "kernel's own"},
+      {{QueueId(abi::MmeQueue(1, 0)), dram.value(), 8}, kInvalid, "DCORE1_MME"},
+      {{QueueId(abi::TpcQueue(0, 6, 0)), dram.value(), 8}, kInvalid, "DCORE0_TPC6"},
+      {{tpc, 0, 8}, kOut, "0x0"},
+      {{tpc, 0x1000, 8}, kOut, "0x1000"},
+      {{tpc, info.dram_user_base.value() - 8, 16}, kOut, "not the user's"},
+      {{tpc, info.dram_user_base.value() + info.dram_user_bytes - 8, 16}, kOut, "not the user's"},
+      {{tpc, ~uint64_t{0} - 7, 8}, kOut, "not the user's"},
       // DRAM by its physical address is nobody's.
-      {{QueueId(abi::TpcQueue(2, 5, 0)), 0x1001000030000000, 16},
-       0,
-       StatusCode::kOutOfRange,
-       "not the user's"},
+      {{tpc, 0x1001000030000000, 16}, kOut, "not the user's"},
   };
+  const Chunk first = {pdma, good.handle, 8};
   for (const Case& c : cases) {
+    const int before = kernel_.ioctls;
     const std::array<Chunk, 2> chunks = {first, c.chunk};
-    if (c.error != 0) kernel_.submit_errors = {-c.error};
     EXPECT_THAT(driver_->Submit(chunks),
                 StatusIs(c.code, AllOf(HasSubstr("chunk 1: "), HasSubstr(c.says))));
-    EXPECT_OK(driver_->Submit({&first, 1}));
+    EXPECT_EQ(kernel_.ioctls, before);
   }
+}
+
+TEST_P(Gaudi2Test, CommandsMayLieInSramAndInMappedHostMemory) {
+  std::vector<std::byte> memory(100);
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress address, driver_->MapHost(memory.data(), 100));
+  const QueueId tpc(abi::TpcQueue(3, 5, 3));
+  const DeviceInfo& info = driver_->info();
+  for (const Chunk& chunk :
+       {Chunk{tpc, address.value() + 60, 40}, Chunk{tpc, info.sram_user_base.value(), 8},
+        Chunk{tpc, info.sram_user_base.value() + info.sram_user_bytes - 8, 8}}) {
+    EXPECT_OK(driver_->Submit({&chunk, 1}));
+  }
+  const Chunk beyond = {tpc, address.value() + 61, 40};
+  EXPECT_THAT(driver_->Submit({&beyond, 1}), StatusIs(StatusCode::kOutOfRange));
+}
+
+TEST_P(Gaudi2Test, EveryErrorOfTheKernelHasItsCode) {
+  const CommandMemory memory = Nop();
+  const std::pair<int, StatusCode> cases[] = {{EAGAIN, StatusCode::kResourceExhausted},
+                                              {ENOMEM, StatusCode::kResourceExhausted},
+                                              {EINVAL, StatusCode::kInvalidArgument},
+                                              {EPERM, StatusCode::kPermissionDenied},
+                                              {EFAULT, StatusCode::kOutOfRange}};
+  for (const auto& [error, code] : cases) {
+    kernel_.submit_errors = {-error};
+    EXPECT_THAT(Submit(memory), StatusIs(code)) << error;
+    EXPECT_OK(Submit(memory)) << error;
+  }
+  kernel_.submit_errors = {-EBUSY};
+  EXPECT_THAT(Submit(memory), StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_OK(driver_->Reset());
+  EXPECT_OK(Submit(memory));
+}
+
+TEST_P(Gaudi2Test, SubmittingAndWaitingAllocateNothing) {
+  const CommandMemory memory = Nop();
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress dram, driver_->Allocate(MemoryKind::kDram, 128));
+  const std::array<Chunk, 2> chunks = {Chunk{QueueId(abi::TpcQueue(1, 2, 3)), dram.value(), 8},
+                                       Chunk{QueueId(abi::PdmaQueue(0, 0)), memory.handle, 8}};
+  kernel_.records = false;
+  const auto submit_and_wait = [&] {
+    const auto sequence = driver_->Submit(chunks);
+    return sequence.ok() &&
+           driver_->Wait({&*sequence, 1}, WaitFor::kAll, absl::InfiniteDuration()).ok();
+  };
+  ASSERT_TRUE(submit_and_wait());
+  const uint64_t before = ThreadAllocations();
+  bool all = true;
+  for (int i = 0; i < 100; ++i) all = all && submit_and_wait();
+  EXPECT_EQ(ThreadAllocations(), before);
+  EXPECT_TRUE(all);
 }
 
 TEST_P(Gaudi2Test, TheSixtyFifthInFlightCanBeTriedAgain) {

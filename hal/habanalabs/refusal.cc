@@ -49,6 +49,17 @@ absl::Status CheckChunk(const Chunk& chunk, const RefusalContext& context) {
   return gaudi::CheckExternalCommands(memory->subspan(0, chunk.bytes)).status();
 }
 
+absl::Status FirstFault(absl::Span<const Chunk> chunks, const RefusalContext& context) {
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const absl::Status status = CheckChunk(chunks[i], context);
+    if (status.ok()) continue;
+    return absl::Status(status.code(),
+                        absl::StrCat("chunk ", i, ": ", std::string(status.message())));
+  }
+  // It was there a moment ago: another thread gave it up meanwhile.
+  return absl::InvalidArgumentError("a submission of memory that is being given back");
+}
+
 absl::Status ExplainRefusal(int error, absl::Span<const Chunk> chunks,
                             const RefusalContext& context) {
   const absl::StatusCode code = CodeOf(error);

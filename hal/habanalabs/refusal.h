@@ -28,6 +28,9 @@ struct RefusalContext {
 // What is wrong with a chunk, by the kernel's rules for the card's queues; OK when nothing is seen.
 absl::Status CheckChunk(const Chunk& chunk, const RefusalContext& context);
 
+// The fault of the first chunk that has one, by its number.
+absl::Status FirstFault(absl::Span<const Chunk> chunks, const RefusalContext& context);
+
 // The Status of a CS that the kernel answered with `error`: its code is that of the number; its
 // message is that of the first chunk whose fault has this code, else of the first with any.
 absl::Status ExplainRefusal(int error, absl::Span<const Chunk> chunks,

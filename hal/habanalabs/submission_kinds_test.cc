@@ -53,6 +53,26 @@ TEST_P(SubmissionKindsTest, OptionsAreFlagsOfTheSubmission) {
   EXPECT_EQ(kernel_.last_submission.timeout, 3u);
 }
 
+TEST_P(SubmissionKindsTest, ATimeoutThatItSurvivesLeavesTheDeviceWorking) {
+  for (const bool says_errors : {true, false}) {
+    kernel_.says_errors = says_errors;
+    SubmitOptions options;
+    options.survives_timeout = true;
+    kernel_.outcome = Outcome::kTimedOut;
+    ASSERT_OK_AND_ASSIGN(const Sequence lost, driver_->SubmitWith({&nop_, 1}, options));
+    EXPECT_THAT(Poll(lost), StatusIs(StatusCode::kAborted, HasSubstr("timed out")));
+    kernel_.outcome = Outcome::kDone;
+    ASSERT_OK_AND_ASSIGN(const Sequence next, driver_->Submit({&nop_, 1}));
+    EXPECT_OK(Poll(next));
+    // One that was aborted by a reset is not to be survived.
+    kernel_.outcome = Outcome::kAborted;
+    ASSERT_OK_AND_ASSIGN(const Sequence aborted, driver_->SubmitWith({&nop_, 1}, options));
+    EXPECT_THAT(Poll(aborted), StatusIs(StatusCode::kAborted));
+    EXPECT_THAT(driver_->Submit({&nop_, 1}), StatusIs(StatusCode::kFailedPrecondition));
+    EXPECT_OK(driver_->Reset());
+  }
+}
+
 TEST_P(SubmissionKindsTest, TheTimeOfCompletionIsKnownAfterAWait) {
   SubmitOptions options;
   options.wants_time = true;

@@ -7,11 +7,11 @@ namespace openhpu::hal::habanalabs {
 Submissions::Submissions(uint64_t most)
     : mask_(2 * most - 1), ring_(2 * most, 0), recent_(2 * most) {}
 
-Sequence Submissions::Add(uint64_t kernel) {
+Sequence Submissions::Add(uint64_t kernel, bool survives) {
   ++last_;
   if (last_ - first_ > mask_) ++first_;
   ring_[last_ & mask_] = kernel;
-  recent_[last_ & mask_] = {kernel, 0};
+  recent_[last_ & mask_] = {kernel, 0, survives};
   return Sequence(last_);
 }
 

@@ -21,8 +21,9 @@ class Submissions {
   // have followed is complete: the kernel takes no new one before.
   explicit Submissions(uint64_t most);
 
-  // The next number, for what the kernel calls `kernel` (never 0). Allocates nothing.
-  Sequence Add(uint64_t kernel);
+  // The next number, for what the kernel calls `kernel` (never 0). `survives`: when it takes too
+  // long, the device goes on. Allocates nothing.
+  Sequence Add(uint64_t kernel, bool survives = false);
   bool known(Sequence s) const { return s.value() >= 1 && s.value() <= last_; }
 
   // Of a known one: its result, once that is known.
@@ -40,6 +41,7 @@ class Submissions {
     if (IsRecent(s)) recent_[s.value() & mask_].time = time;
   }
   int64_t time(Sequence s) const { return IsRecent(s) ? recent_[s.value() & mask_].time : 0; }
+  bool survives(Sequence s) const { return IsRecent(s) && recent_[s.value() & mask_].survives; }
   // The kernel begins to count again.
   void Restart() { restarted_after_ = last_; }
   Sequence last() const { return Sequence(last_); }
@@ -61,6 +63,7 @@ class Submissions {
   struct Recent {
     uint64_t number = 0;
     int64_t time = 0;
+    bool survives = false;
   };
   uint64_t mask_;
   // By number: the kernel's, or 0 when there is a result. Only from first_ to last_.

@@ -60,5 +60,37 @@ TEST(Submissions, WhatManyHaveFollowedIsComplete) {
   EXPECT_EQ(submissions.Open().size(), 8u);
 }
 
+TEST(Submissions, WhatIsKnownOfADoneOneIsKnownForAWhile) {
+  Submissions submissions(4);
+  const Sequence first = submissions.Add(11, true), second = submissions.Add(12);
+  submissions.set_time(first, 99);
+  submissions.Complete(first);
+  EXPECT_EQ(submissions.number(first), 11u);
+  EXPECT_EQ(submissions.time(first), 99);
+  EXPECT_TRUE(submissions.survives(first));
+  EXPECT_EQ(submissions.time(second), 0);
+  EXPECT_FALSE(submissions.survives(second));
+  EXPECT_EQ(submissions.number(Sequence(3)), 0u);
+  EXPECT_EQ(submissions.number(Sequence(0)), 0u);
+  for (uint64_t i = 0; i < 6; ++i) submissions.Add(13 + i);
+  EXPECT_EQ(submissions.number(first), 11u);
+  submissions.Add(19);
+  EXPECT_EQ(submissions.number(first), 0u);
+  EXPECT_EQ(submissions.time(first), 0);
+  EXPECT_EQ(submissions.number(second), 12u);
+  submissions.set_time(first, 5);  // of the past: nobody's
+  EXPECT_EQ(submissions.time(submissions.last()), 0);
+}
+
+TEST(Submissions, NumbersOfBeforeARestartAreNobodys) {
+  Submissions submissions(4);
+  const Sequence before = submissions.Add(1);
+  submissions.Restart();
+  const Sequence after = submissions.Add(1);
+  EXPECT_EQ(submissions.number(before), 0u);
+  EXPECT_EQ(submissions.number(after), 1u);
+  EXPECT_EQ(submissions.last(), after);
+}
+
 }  // namespace
 }  // namespace openhpu::hal::habanalabs

@@ -55,6 +55,45 @@ uint64_t HostDmaFence(const hal::Chip& chip, int host_dma, int fence, uint32_t s
                         : gaudi::DmaQmanBase(dma) + gaudi::qman::CpFenceRdata(fence, cp);
 }
 
+std::vector<uint64_t> KernelsRegisters(const hal::Chip& chip) {
+  const uint64_t cfg = chip.address_map().cfg_base().value();
+  if (IsGaudi2(chip)) {
+    namespace sm = gaudi2::sync_manager;
+    const uint64_t objs = gaudi2::SyncManagerObjsBase(0);
+    return {cfg, gaudi2::PdmaQmanBase(0), gaudi2::kPsocGlobalConfBase, objs + sm::SOB_OBJ::At(0),
+            objs + sm::MON_ARM::At(0)};
+  }
+  namespace sm = gaudi::sync_manager;
+  const uint64_t objs = gaudi::SyncManagerObjsBase(gaudi::kWestSouth);
+  return {cfg, gaudi::DmaQmanBase(0), gaudi::kPsocGlobalConfBase, objs + sm::SOB_OBJ::At(0),
+          objs + sm::MON_ARM::At(0)};
+}
+
+std::vector<RegisterWrite> BadSyncWrites(const hal::Chip& chip) {
+  const auto sobs = static_cast<uint32_t>(chip.sync().sobs().value());
+  const auto monitors = static_cast<uint32_t>(chip.sync().monitors().value());
+  // The first monitor that is the user's, whichever manager is.
+  const auto monitor = static_cast<int>(chip.sync().first_user_monitor().value());
+  if (IsGaudi2(chip)) {
+    namespace sm = gaudi2::sync_manager;
+    const uint64_t objs = gaudi2::SyncManagerObjsBase(UserManager(chip));
+    std::vector<RegisterWrite> writes = {{objs + sm::MON_STATUS::At(monitor), 1},
+                                         {objs + sm::kGlbl - 8, 1}};
+    if (sobs < sm::kNumSobs) writes.push_back({objs + sm::SOB_OBJ::At(sobs), 1});
+    if (monitors < sm::kNumMonitors) writes.push_back({objs + sm::MON_PAY_DATA::At(monitors), 1});
+    return writes;
+  }
+  namespace sm = gaudi::sync_manager;
+  const uint64_t objs = gaudi::SyncManagerObjsBase(UserManager(chip));
+  std::vector<RegisterWrite> writes = {{objs + sm::MON_STATUS::At(monitor), 1}, {objs + 0xFF8, 1}};
+  if (sobs < sm::kNumSobs) {
+    writes.push_back({objs + sm::SOB_OBJ::At(sobs), 1});
+    writes.push_back({objs + sm::MON_ARM::At(monitor), sm::ArmAtLeast(sobs, 1)});
+  }
+  if (monitors < sm::kNumMonitors) writes.push_back({objs + sm::MON_PAY_DATA::At(monitors), 1});
+  return writes;
+}
+
 std::string EngineName(const hal::Chip& chip, hal::Engine engine) {
   const bool gaudi2 = IsGaudi2(chip);
   const auto dcores = static_cast<int>(chip.sync().count().value());

@@ -22,6 +22,18 @@ SyncAddresses SyncAddressesOf(const hal::Chip& chip);
 // The counter of a fence of a host DMA's stream.
 uint64_t HostDmaFence(const hal::Chip& chip, int host_dma, int fence, uint32_t stream);
 
+// Registers that a user's message may not reach: of the card, of a queue manager, and the kernel's
+// own sync object and monitor.
+std::vector<uint64_t> KernelsRegisters(const hal::Chip& chip);
+
+// Messages into the user's sync manager that nothing is there for: to what is only read, between
+// registers, and, on a chip that lacks some of the dialect's, to and about objects and monitors.
+struct RegisterWrite {
+  uint64_t address = 0;
+  uint32_t value = 0;
+};
+std::vector<RegisterWrite> BadSyncWrites(const hal::Chip& chip);
+
 // What people call the engine: "DMA2", "DCORE0_EDMA1".
 std::string EngineName(const hal::Chip& chip, hal::Engine engine);
 

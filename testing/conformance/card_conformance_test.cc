@@ -18,6 +18,6 @@ absl::StatusOr<std::unique_ptr<hal::Driver>> MakeDriverUnderTest() {
   return driver.status();
 }
 
-Exemptions ExemptionsUnderTest() { return KernelExemptions(); }
+Exemptions ExemptionsUnderTest() { return CardExemptions(); }
 
 }  // namespace openhpu::conformance

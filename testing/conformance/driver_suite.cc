@@ -127,6 +127,20 @@ absl::StatusOr<QueueId> DriverSuite::Queue(hal::Engine engine, uint32_t stream) 
   return QueueId(queue);
 }
 
+Job DriverSuite::LongJob(hal::Engine engine, uint32_t stream, absl::Duration time) {
+  constexpr uint64_t kBytes = 1 << 20;
+  const double bus = static_cast<double>(chip().memory().pcie_bytes_per_second().value());
+  const auto copies = static_cast<uint64_t>(absl::ToDoubleSeconds(time) * bus / kBytes) + 1;
+  Job job = NewJob(engine, stream);
+  auto host = MapHost(Bytes(kBytes));
+  auto dram = Dram(kBytes);
+  EXPECT_OK(host);
+  EXPECT_OK(dram);
+  if (!host.ok() || !dram.ok()) return job;
+  for (uint64_t i = 0; i < copies; ++i) job.HostCopy((*host)->address, *dram, kBytes);
+  return job;
+}
+
 absl::StatusOr<hal::Chunk> DriverSuite::Place(Job& job) {
   hal::Chunk chunk;
   ASSIGN_OR_RETURN(chunk.queue, Queue(job.engine(), job.stream()));

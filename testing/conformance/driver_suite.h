@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
@@ -58,6 +59,9 @@ class DriverSuite : public testing::Test {
   Job NewJob(hal::Engine engine, uint32_t stream = 0) {
     return Job(chip(), engine, stream, &next_monitor_);
   }
+  // A job of an external queue that takes the device at least `time`: copies, over and over, of a
+  // mebibyte at the speed of the bus.
+  Job LongJob(hal::Engine engine, uint32_t stream, absl::Duration time);
   // The job's queue, and its commands where the queue takes them from: command memory, or device
   // memory, uploaded.
   absl::StatusOr<hal::Chunk> Place(Job& job);

@@ -233,10 +233,7 @@ TEST_F(FaultSuite, AFaultedCopyWritesNothing) {
 }
 
 TEST_F(FaultSuite, MessagesToWhatIsNotTheUsersFault) {
-  const uint64_t kernels_sob = abi::SyncManagerObjsBase(abi::kWestSouth) + sm::SOB_OBJ::At(0);
-  const uint64_t kernels_monitor = abi::SyncManagerObjsBase(abi::kWestSouth) + sm::MON_ARM::At(0);
-  for (const uint64_t address : {chip().address_map().cfg_base().value(), abi::DmaQmanBase(0),
-                                 abi::kPsocGlobalConfBase, kernels_sob, kernels_monitor}) {
+  for (const uint64_t address : KernelsRegisters(chip())) {
     Job job = NewJob(HostDma(0), 1);
     job.Raw(Message(address, 1));
     // A message is not waited for by what follows, but by the end of the job.
@@ -249,22 +246,9 @@ TEST_F(FaultSuite, MessagesToWhatIsNotTheUsersFault) {
 }
 
 TEST_F(FaultSuite, SyncObjectsAndMonitorsThatAreNotThereFault) {
-  const uint64_t objs =
-      abi::SyncManagerObjsBase(static_cast<int>(chip().sync().user_manager().value()));
-  const auto sobs = static_cast<uint32_t>(chip().sync().sobs().value());
-  const auto monitors = static_cast<uint32_t>(chip().sync().monitors().value());
-  std::vector<abi::PacketMsgLong> packets = {Message(objs + sm::MON_STATUS::At(0), 1),
-                                             Message(objs + 0xFF8, 1)};
-  if (sobs < sm::kNumSobs) {
-    packets.push_back(Message(objs + sm::SOB_OBJ::At(sobs), 1));
-    packets.push_back(Message(objs + sm::MON_ARM::At(0), sm::ArmAtLeast(sobs, 1)));
-  }
-  if (monitors < sm::kNumMonitors) {
-    packets.push_back(Message(objs + sm::MON_PAY_DATA::At(monitors), 1));
-  }
-  for (const abi::PacketMsgLong& packet : packets) {
+  for (const RegisterWrite& write : BadSyncWrites(chip())) {
     Job job = NewJob(HostDma(0), 1);
-    job.Raw(packet).Raw(Fence(3, 1));
+    job.Raw(Message(write.address, write.value)).Raw(Fence(3, 1));
     ExpectFault(job, HealthEvent::Kind::kRazwi, "packet 0");
   }
 }

@@ -18,6 +18,9 @@ namespace openhpu::conformance {
 absl::StatusOr<std::unique_ptr<hal::Driver>> OpenOverNode(const std::string& card, uint8_t apis);
 
 Exemptions KernelExemptions();
+Exemptions Gaudi2KernelExemptions();
+// Of a card, a Gaudi: beside the kernel's, for want of what only the model has.
+Exemptions CardExemptions();
 
 }  // namespace openhpu::conformance
 

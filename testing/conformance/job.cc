@@ -115,6 +115,21 @@ Job& Job::Dma(const hal::DmaFill& fill, std::optional<uint32_t> sob) {
   return *this;
 }
 
+Job& Job::Mme(const hal::MmeGemm& gemm, std::optional<uint32_t> sob) {
+  if (status_.ok()) Keep(body_->writer()->Mme(gemm, SobOf(sob)));
+  return *this;
+}
+
+Job& Job::Mme(const hal::MmeConvolution& convolution, std::optional<uint32_t> sob) {
+  if (status_.ok()) Keep(body_->writer()->Mme(convolution, SobOf(sob)));
+  return *this;
+}
+
+Job& Job::Tpc(const hal::TpcBox& box, std::optional<uint32_t> sob) {
+  if (status_.ok()) Keep(body_->writer()->Tpc(box, SobOf(sob)));
+  return *this;
+}
+
 Job& Job::Run() {
   if (!status_.ok()) return *this;
   const uint32_t end = body_->size();

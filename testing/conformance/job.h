@@ -91,6 +91,9 @@ class Job {
   // Internal: into the body; then Run() runs what the body has gained since the last.
   Job& Dma(const hal::DmaCopy& copy, std::optional<uint32_t> sob = std::nullopt);
   Job& Dma(const hal::DmaFill& fill, std::optional<uint32_t> sob = std::nullopt);
+  Job& Mme(const hal::MmeGemm& gemm, std::optional<uint32_t> sob = std::nullopt);
+  Job& Mme(const hal::MmeConvolution& convolution, std::optional<uint32_t> sob = std::nullopt);
+  Job& Tpc(const hal::TpcBox& box, std::optional<uint32_t> sob = std::nullopt);
   Job& Run();
 
   template <typename Packet>

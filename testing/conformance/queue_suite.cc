@@ -24,21 +24,6 @@ constexpr absl::Duration kPoll = absl::ZeroDuration();
 
 class QueueSuite : public DriverSuite {
  protected:
-  // A job of an external queue that takes the device at least `time`: copies, over and over, of a
-  // mebibyte at the speed of the bus.
-  Job LongJob(hal::Engine engine, uint32_t stream, absl::Duration time) {
-    constexpr uint64_t kBytes = 1 << 20;
-    const double bus = static_cast<double>(chip().memory().pcie_bytes_per_second().value());
-    const auto copies = static_cast<uint64_t>(absl::ToDoubleSeconds(time) * bus / kBytes) + 1;
-    Job job = NewJob(engine, stream);
-    auto host = MapHost(Bytes(kBytes));
-    auto dram = Dram(kBytes);
-    EXPECT_OK(host);
-    EXPECT_OK(dram);
-    if (!host.ok() || !dram.ok()) return job;
-    for (uint64_t i = 0; i < copies; ++i) job.HostCopy((*host)->address, *dram, kBytes);
-    return job;
-  }
   // What the host pays for a submission of `chunks` chunks.
   absl::Duration SubmitCost(uint64_t chunks) {
     return absl::Nanoseconds(

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::string_view kNoCheck =
     "Gaudi2's kernel driver looks at no packet: protection is the hardware's";
-constexpr std::string_view kGaudisAddresses = "the suite's addresses are Gaudi's";
 
 constexpr Exemption kNever[] = {
     {"ErrorSuite.UnknownOpcodesInExternalBuffersAreRefused", kNoCheck},
@@ -17,17 +16,12 @@ constexpr Exemption kNever[] = {
     {"ErrorSuite.PacketsPastTheEndOfAnExternalBufferAreRefused", kNoCheck},
 };
 
-constexpr Exemption kNotYet[] = {
-    {"FaultSuite.MessagesToWhatIsNotTheUsersFault", kGaudisAddresses},
-    {"FaultSuite.SyncObjectsAndMonitorsThatAreNotThereFault", kGaudisAddresses},
-};
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<hal::Driver>> MakeDriverUnderTest() {
   return simulator::Simulator::Open("sim:gaudi2,hazards=on");
 }
 
-Exemptions ExemptionsUnderTest() { return {kNever, kNotYet}; }
+Exemptions ExemptionsUnderTest() { return {kNever, {}}; }
 
 }  // namespace openhpu::conformance

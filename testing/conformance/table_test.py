@@ -14,7 +14,7 @@ import unittest
 
 README = 'testing/conformance/README.md'
 BEGIN, END = '<!-- table -->\n', '<!-- end of table -->\n'
-SUITES = ('Memory', 'Queue', 'Dma', 'Sync', 'Error', 'Fault')
+SUITES = ('Memory', 'Mapping', 'Queue', 'Dma', 'Mme', 'Tpc', 'Sync', 'Threads', 'Reset', 'Error', 'Fault')
 # The device that a test opens.
 DEVICES = {
     'null_conformance_test': '`null:tiny`',
@@ -24,6 +24,7 @@ DEVICES = {
     'simulator_gaudi2_conformance_test': '`sim:gaudi2,hazards=on`',
     'habanalabs_node_conformance_test': '`habanalabs:0`, emulated `/dev/hl0` of `sim:gaudi,hazards=on`',
     'habanalabs_accel_conformance_test': '`habanalabs:0`, emulated `/dev/accel/accel0` of the same',
+    'habanalabs_gaudi2_conformance_test': '`habanalabs:0`, emulated `/dev/hl0` of `sim:gaudi2,hazards=on`',
     'card_conformance_test': '`habanalabs:0` of this machine (tagged `manual`)',
 }
 
