@@ -34,8 +34,9 @@ absl::StatusOr<std::unique_ptr<Card>> Card::Create(const std::string& name, cons
   ASSIGN_OR_RETURN(card->machine_, Machine::Create(spec.chip, spec.options, *card));
   card->wanted_.assign(card->machine_->queue_ids(), 0);
   for (const InjectedFault& fault : spec.faults) {
-    if (absl::Status status = card->Inject(fault); !status.ok()) {
-      return Annotate(status, absl::StrCat("fault=", ToString(fault)));
+    if (const absl::Status status = card->Inject(fault); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("fault=", ToString(fault), ": ",
+                                                      std::string(status.message())));
     }
   }
   return card;
