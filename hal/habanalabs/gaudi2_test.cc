@@ -240,6 +240,7 @@ TEST_P(Gaudi2Test, WhatTheKernelCannotSeeIsRefusedHere) {
       {{QueueId(abi::kCpuQueue), dram.value(), 8}, kInvalid, "kernel's own"},
       {{QueueId(abi::MmeQueue(1, 0)), dram.value(), 8}, kInvalid, "DCORE1_MME"},
       {{QueueId(abi::TpcQueue(0, 6, 0)), dram.value(), 8}, kInvalid, "DCORE0_TPC6"},
+      {{QueueId(abi::RotatorQueue(1, 0)), dram.value(), 8}, kInvalid, "ROT1"},
       {{tpc, 0, 8}, kOut, "0x0"},
       {{tpc, 0x1000, 8}, kOut, "0x1000"},
       {{tpc, info.dram_user_base.value() - 8, 16}, kOut, "not the user's"},

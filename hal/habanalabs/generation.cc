@@ -126,7 +126,9 @@ absl::Status CheckGaudi2Queue(uint64_t queue, const Chip& chip) {
       if (target.engine < chip.nic().ports().value()) return absl::OkStatus();
       return NotThere(queue, absl::StrCat("NIC", target.engine));
     case Kind::kRotator:
-      return absl::OkStatus();
+      // The card has them; no command of ours is for one.
+      return absl::InvalidArgumentError(
+          absl::StrCat("queue ", queue, " is ROT", target.engine, "'s: rotators are not driven"));
   }
   return NoQueue(queue);
 }

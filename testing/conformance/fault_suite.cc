@@ -232,6 +232,17 @@ TEST_F(FaultSuite, AFaultedCopyWritesNothing) {
   EXPECT_TRUE(host->bytes == before);
 }
 
+TEST_F(FaultSuite, WhatNoKernelLooksAtTheHardwareFlags) {
+  if (chip().dialect() == "gaudi") GTEST_SKIP() << "the kernel driver refuses it: ErrorSuite";
+  for (const uint32_t opcode : {0x0u, 0x11u, 0x1Fu}) {
+    abi::PacketNop unknown;
+    unknown.ctl = abi::Ctl::OPCODE::Set(unknown.ctl, opcode);
+    Job job = NewJob(HostDma(0), 1);
+    job.Raw(abi::PacketNop()).Raw(unknown).Raw(abi::PacketNop());
+    ExpectFault(job, HealthEvent::Kind::kUndefinedOpcode, "packet 1");
+  }
+}
+
 TEST_F(FaultSuite, MessagesToWhatIsNotTheUsersFault) {
   for (const uint64_t address : KernelsRegisters(chip())) {
     Job job = NewJob(HostDma(0), 1);
