@@ -164,6 +164,13 @@ void NoteFaults(const Scenario& scenario, Picoseconds start, Simulator& simulato
   }
 }
 
+int CountFaults(const Scenario& scenario, Picoseconds start, Simulator& simulator) {
+  Report report;
+  NoteFaults(scenario, start, simulator, report);
+  return static_cast<int>(std::count_if(report.faults.begin(), report.faults.end(),
+                                        [](const Report::Fault& f) { return f.came; }));
+}
+
 void NoteEvents(Simulator& simulator, Report& report) {
   for (const hal::HealthEvent& event : simulator.TakeEvents()) {
     const std::string kind = absl::StrCat(std::string(NameOf(event.kind)), ": ");

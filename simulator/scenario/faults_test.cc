@@ -132,6 +132,17 @@ TEST(ScenarioFaultsTest, WhatIsLateHasNotCome) {
   EXPECT_THAT(ToText(report), HasSubstr("has not come"));
 }
 
+TEST(ScenarioFaultsTest, WhatNoFaultOfTheScenarioExplainsIsAnError) {
+  // The chip's own spec breaks it, some time in the repeats.
+  const absl::StatusOr<Scenario> scenario = ParseScenario(
+      "name: \"x\" chip: \"tiny,fault=hard_reset@3000000\" reset_after_fault: true repeats: 1000 "
+      "copy { bytes: 65536 direction: DEVICE_TO_HOST } "
+      "faults { kind: ECC_UNCORRECTED engine: \"HBM\" at_ns: 1000000000000000 }",
+      "x");
+  ASSERT_OK(scenario);
+  EXPECT_THAT(RunScenario(*scenario, ".", nullptr), StatusIs(absl::StatusCode::kAborted));
+}
+
 TEST(ScenarioFaultsTest, ThrottlingLastsUntilItsEnd) {
   const Report well = RunIt("");
   const Report report = RunIt(

@@ -293,6 +293,7 @@ absl::StatusOr<Report> RunScenario(const Scenario& scenario, const std::string& 
   const Picoseconds start = bench.simulator->statistics().now;
   RETURN_IF_ERROR(OrderFaults(scenario, start, *bench.simulator));
   Picoseconds last = start;
+  int explained = 0;  // faults that have come, and what they did is dealt with
   const uint32_t repeats = std::max<uint32_t>(1, scenario.repeats());
   for (uint32_t i = 0; i < repeats && report.recovered; ++i) {
     const absl::Status status = Repeat(bench, workload);
@@ -303,10 +304,18 @@ absl::StatusOr<Report> RunScenario(const Scenario& scenario, const std::string& 
       last = now;
       continue;
     }
-    if (scenario.faults().empty()) return status;
+    // What no fault explains is an error, as in any scenario.
+    const int came = CountFaults(scenario, start, *bench.simulator);
+    if (came == explained) return status;
     report.lost.push_back({i, now - start, std::string(status.message())});
-    report.recovered =
-        scenario.reset_after_fault() && Recover(bench, workload, scenario, folder, report).ok();
+    report.recovered = scenario.reset_after_fault();
+    if (report.recovered) {
+      if (absl::Status failed = Recover(bench, workload, scenario, folder, report); !failed.ok()) {
+        report.recovered = false;
+        absl::StrAppend(&report.lost.back().why, "; no recovery: ", std::string(failed.message()));
+      }
+    }
+    explained = CountFaults(scenario, start, *bench.simulator);
     last = bench.simulator->statistics().now;
   }
   report.total = last - start;

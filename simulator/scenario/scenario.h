@@ -57,8 +57,8 @@ struct Report {
 };
 
 // Runs a scenario. `folder` is where its recipe path starts. `trace` may be null; it sees the
-// repeats, not the warm-up. A repeat that fails is an error, unless the scenario has faults: then
-// it is lost, which the report says.
+// repeats, not the warm-up. A repeat that fails is an error, unless a fault of the scenario has
+// come: then it is lost, which the report says.
 absl::StatusOr<Report> RunScenario(const Scenario& scenario, const std::string& folder,
                                    TraceSink* trace);
 
