@@ -129,6 +129,28 @@ TEST_F(CardFaultsTest, ALostCompletionIsATimeout) {
   EXPECT_EQ(Work(), undisturbed_);
 }
 
+TEST_F(CardFaultsTest, WhoLooksInVainNeedNotWaitForAFarFault) {
+  constexpr uint64_t kFar = 1000000000000000;  // 11 days
+  for (const absl::Duration patience : {absl::ZeroDuration(), absl::Nanoseconds(1)}) {
+    ASSERT_THAT(Order("engine_hang:DMA0", 0), IsOk());
+    ASSERT_THAT(Order("hard_reset", kFar), IsOk());
+    ASSERT_OK_AND_ASSIGN(const Sequence sequence, Start());
+    absl::Status status = absl::DeadlineExceededError("");
+    for (int i = 0; i < 100000 && absl::IsDeadlineExceeded(status); ++i) {
+      status = card_.Wait(sequence, patience);
+    }
+    EXPECT_THAT(status, StatusIs(StatusCode::kAborted, HasSubstr("hang: ")));
+    EXPECT_THAT(Events(), ElementsAre(Event::kHang));
+    EXPECT_THAT(card_->Reset(), IsOk());
+    Events();
+    EXPECT_EQ(Work(), undisturbed_);
+  }
+  // Who waits without end sees it.
+  ASSERT_THAT(Order("engine_hang:DMA0", 0), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Sequence sequence, Start());
+  EXPECT_THAT(card_.Wait(sequence), StatusIs(StatusCode::kAborted, HasSubstr("resets")));
+}
+
 TEST_F(CardFaultsTest, WhatStopsNothingIsAnEventWithoutAWait) {
   ASSERT_THAT(Order("ecc_corrected:SRAM:0x40", 10), IsOk());
   EXPECT_THAT(Events(), IsEmpty());

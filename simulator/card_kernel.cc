@@ -168,7 +168,7 @@ void Card::PassTime(Picoseconds until) {
 
 bool Card::pending() {
   const Door door(context());
-  return !failed_ && context().pending();
+  return !failed_ && machine_->pending();
 }
 
 bool Card::faulted() {

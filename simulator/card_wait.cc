@@ -93,7 +93,7 @@ void Card::DeclareDeadlock(absl::Span<const Sequence> sequences) {
   }
 }
 
-bool Card::LooksInVain() { return !context().pending() && ++idle_looks_ >= kIdleLooks; }
+bool Card::LooksInVain() { return !machine_->pending() && ++idle_looks_ >= kIdleLooks; }
 
 void Card::CatchUp() {
   if (failed_) return;
@@ -153,7 +153,8 @@ absl::Status Card::RunUntilSettled(absl::Span<const Sequence> sequences, hal::Wa
       context().RunUntilIdleOrStopped();
     }
     NoteFault();
-    if (failed_ || context().pending()) continue;
+    // A fault that is still to come ends a wait that has no other end.
+    if (failed_ || (has_deadline ? machine_->pending() : context().pending())) continue;
     if (Settled(sequences, what, result, when)) break;
     // Who waits with a deadline may still submit what others wait for.
     if (has_deadline && !LooksInVain()) break;

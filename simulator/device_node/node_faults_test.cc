@@ -217,6 +217,17 @@ TEST_F(NodeFaultsTest, ThrottlingIsAskedForAndEnds) {
   EXPECT_EQ(clock(), 1000u);
 }
 
+TEST_F(NodeFaultsTest, WhoLooksInVainNeedNotWaitForAFarFault) {
+  Order("engine_hang:DMA0", 0);
+  Order("hard_reset", 1000000000000000);  // in 11 days
+  const uint64_t hangs = Start();
+  hl_wait_cs_out out{};
+  int error = 0;
+  for (int i = 0; i < 50000 && error == 0; ++i) error = file_->Wait(hangs, 0, &out);
+  EXPECT_EQ(error, -ETIMEDOUT);
+  ExpectResetAndRecovery();
+}
+
 TEST_F(NodeFaultsTest, AFaultWithoutWorkIsSeenByWhoAsks) {
   Order("ecc_uncorrected:HBM", 1000);
   // Asking costs time, and so the fault comes.

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
 #include "simulator/engine/machine.h"
-#include "simulator/engine/simulation_context.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -31,6 +30,14 @@ void FaultInjector::Add(const InjectedFault& fault) {
 void FaultInjector::Clear() {
   wake_.cancel();
   faults_.clear();
+}
+
+bool FaultInjector::OthersPending(const SimulationContext& context) {
+  if (faults_.empty()) return context.pending();
+  wake_.cancel();
+  const bool pending = context.pending();
+  NotifyAt(wake_, faults_.front().at);
+  return pending;
 }
 
 void FaultInjector::Run() {

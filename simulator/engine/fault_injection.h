@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "simulator/engine/simulation_context.h"
 #include "simulator/fault.h"
 
 namespace openhpu::simulator {
@@ -29,6 +30,8 @@ class FaultInjector : public sc_core::sc_module {
   void Clear();
   // Those that have not come yet, by time.
   const std::vector<InjectedFault>& pending() const { return faults_; }
+  // Whether anything will happen by itself, but for faults: they serve nobody who waits.
+  bool OthersPending(const SimulationContext& context);
   // Those that have come since the last call.
   std::vector<StruckFault> TakeStruck() { return std::exchange(struck_, {}); }
 

@@ -63,6 +63,8 @@ class Machine : private MessageTarget, private FaultTarget {
 
   // Nothing runs, is queued, or is on its way.
   bool quiet() const;
+  // Something will happen by itself, beside what was ordered to go wrong.
+  bool pending() { return injector_->OthersPending(context_); }
   // By unit: its engine works, or a job has arrived in its queues and not ended.
   std::vector<bool> BusyEngines() const;
 
