@@ -1,7 +1,5 @@
 #include "hal/gaudi/command_writer.h"
 
-#include <algorithm>
-
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/blocks.h"
@@ -9,6 +7,7 @@
 #include "hal/abi/gaudi/qman.h"
 #include "hal/abi/gaudi/sync_manager.h"
 #include "hal/base/status_macros.h"
+#include "hal/dialect_packets.h"
 #include "hal/gaudi/engines.h"
 
 namespace openhpu::hal::gaudi {
@@ -99,17 +98,7 @@ absl::Status GaudiCommandWriter::Await(absl::Span<const SyncCondition> condition
     group.addend = uint64_t{sync::kSobsPerGroup} * condition.group;
     packets_.Add(group);
   }
-  // A fence takes off at most 15 at a time.
-  for (size_t left = conditions.size(); left > 0;) {
-    const uint32_t step =
-        static_cast<uint32_t>(std::min<size_t>(left, abi::PacketFence::DEC_VAL::kMax));
-    abi::PacketFence fence;
-    fence.cfg = abi::PacketFence::DEC_VAL::Set(fence.cfg, step);
-    fence.cfg = abi::PacketFence::TARGET_VAL::Set(fence.cfg, step);
-    fence.cfg = abi::PacketFence::ID::Set(fence.cfg, kUserFence);
-    packets_.Append(fence);
-    left -= step;
-  }
+  AppendFences<abi::PacketFence>(kUserFence, conditions.size(), packets_);
   return absl::OkStatus();
 }
 
@@ -133,13 +122,7 @@ absl::Status GaudiCommandWriter::AddSob(Sob sob, uint32_t value, bool after_engi
 absl::Status GaudiCommandWriter::Run(SymbolicAddress body, uint32_t bytes) {
   RETURN_IF_ERROR(checks_.Require("Run", role_ == Role::kUpper));
   RETURN_IF_ERROR(checks_.Body(body, bytes));
-  abi::PacketCpDma run;
-  run.tsize = bytes;
-  const uint32_t word = packets_.Append(run);
-  packets_.RelocateAddress(word + 2, word + 3, body);
-  abi::PacketArbPoint release;
-  release.cfg = abi::PacketArbPoint::RLS::Set(release.cfg, 1);
-  packets_.Append(release);
+  AppendRun<abi::PacketCpDma, abi::PacketArbPoint>(body, bytes, packets_);
   return absl::OkStatus();
 }
 
@@ -155,13 +138,7 @@ absl::Status GaudiCommandWriter::HostCopy(SymbolicAddress source, SymbolicAddres
 
 absl::Status GaudiCommandWriter::Timestamp(SymbolicAddress destination) {
   RETURN_IF_ERROR(checks_.Require("Timestamp", role_ == Role::kExternal));
-  abi::PacketMsgLong packet;
-  packet.ctl =
-      abi::PacketMsgLong::OP::Set(packet.ctl, static_cast<uint32_t>(abi::MessageOp::kTimestamp));
-  packet.ctl = abi::Ctl::ENG_BARRIER::Set(packet.ctl, 1);
-  packet.ctl = abi::Ctl::MSG_BARRIER::Set(packet.ctl, 1);
-  const uint32_t word = packets_.Append(packet);
-  packets_.RelocateAddress(word + 2, word + 3, destination);
+  AppendTimestamp<abi::PacketMsgLong, abi::Ctl, abi::MessageOp>(destination, packets_);
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 #include "hal/abi/gaudi2/sync_manager.h"
 #include "hal/abi/gaudi2/tpc.h"
 #include "hal/base/status_macros.h"
+#include "hal/dialect_packets.h"
 #include "hal/gaudi2/command_writer.h"
 #include "hal/gaudi2/mme_lowering.h"
 
@@ -25,38 +26,6 @@ namespace tpc = abi::tpc;
 
 constexpr uint32_t kSobHigh = static_cast<uint32_t>(abi::SyncManagerObjsBase(0) >> 32);
 
-tpc::DataType TpcType(DType type) {
-  switch (DeviceType(type)) {
-    case DType::kFloat32:
-      return tpc::DataType::kFloat32;
-    case DType::kBFloat16:
-      return tpc::DataType::kBFloat16;
-    case DType::kInt16:
-      return tpc::DataType::kInt16;
-    case DType::kInt8:
-      return tpc::DataType::kInt8;
-    case DType::kUInt8:
-    case DType::kBool:  // a byte, 0 or 1
-      return tpc::DataType::kUInt8;
-    case DType::kInt32:
-    case DType::kInt64:
-      break;
-  }
-  return tpc::DataType::kInt32;
-}
-
-abi::TpcTensor TensorOf(const KernelTensor& operand) {
-  int dims = kTpcMaxDims;
-  while (dims > 1 && operand.sizes[dims - 1] == 1) --dims;
-  abi::TpcTensor tensor;
-  uint32_t config =
-      tpc::TENSOR_CONFIG::DATA_TYPE::Set(0, static_cast<uint32_t>(TpcType(operand.dtype)));
-  config = tpc::TENSOR_CONFIG::VALID_DIM_MASK::Set(config, (1u << dims) - 1);
-  tensor.tensor_config = tpc::TENSOR_CONFIG::LAST_DIM::Set(config, static_cast<uint32_t>(dims - 1));
-  for (int i = 0; i < kTpcMaxDims; ++i) tensor.dim[i] = {operand.sizes[i], operand.strides[i]};
-  return tensor;
-}
-
 }  // namespace
 
 void Gaudi2CommandWriter::WriteCompletion(Sob sob) {
@@ -68,18 +37,8 @@ void Gaudi2CommandWriter::WriteCompletion(Sob sob) {
 void Gaudi2CommandWriter::WriteLinear(SymbolicAddress source, SymbolicAddress destination,
                                       uint64_t bytes, std::optional<Sob> signal) {
   if (signal.has_value()) WriteCompletion(*signal);
-  for (uint64_t done = 0; done < bytes;) {
-    const uint64_t step = std::min(bytes - done, kMaxLinearBytes);
-    abi::PacketLinDma packet;
-    packet.tsize = static_cast<uint32_t>(step);
-    if (signal.has_value() && done + step == bytes) {
-      packet.ctl = abi::PacketLinDma::WRCOMP::Set(packet.ctl, 1);
-    }
-    const uint32_t word = packets_.Append(packet);
-    packets_.RelocateAddress(word + 2, word + 3, {source.symbol, source.offset + done});
-    packets_.RelocateAddress(word + 4, word + 5, {destination.symbol, destination.offset + done});
-    done += step;
-  }
+  AppendLinear<abi::PacketLinDma, abi::PacketLinDma::WRCOMP>(source, destination, bytes,
+                                                             signal.has_value(), packets_);
 }
 
 absl::Status Gaudi2CommandWriter::Dma(const DmaCopy& command, std::optional<Sob> signal) {
@@ -126,20 +85,8 @@ absl::Status Gaudi2CommandWriter::Dma(const DmaFill& command, std::optional<Sob>
   if (signal.has_value()) RETURN_IF_ERROR(checks_.Sobs(*signal, 1));
   RETURN_IF_ERROR(checks_.Fill(command));
   if (signal.has_value()) WriteCompletion(*signal);
-  for (uint64_t done = 0; done < command.bytes;) {
-    const uint64_t step = std::min(command.bytes - done, kMaxLinearBytes);
-    abi::PacketLinDma packet;
-    packet.tsize = static_cast<uint32_t>(step);
-    packet.ctl = abi::PacketLinDma::MEMSET::Set(packet.ctl, 1);
-    if (signal.has_value() && done + step == command.bytes) {
-      packet.ctl = abi::PacketLinDma::WRCOMP::Set(packet.ctl, 1);
-    }
-    packet.src_addr = uint64_t{command.value} << 32 | command.value;
-    const uint32_t word = packets_.Append(packet);
-    packets_.RelocateAddress(word + 4, word + 5,
-                             {command.destination.symbol, command.destination.offset + done});
-    done += step;
-  }
+  using Packet = abi::PacketLinDma;
+  AppendFill<Packet, Packet::MEMSET, Packet::WRCOMP>(command, signal.has_value(), packets_);
   return absl::OkStatus();
 }
 
@@ -213,7 +160,8 @@ absl::Status Gaudi2CommandWriter::Tpc(const TpcBox& command, std::optional<Sob> 
                        static_cast<uint32_t>(command.tensors.size() * sizeof(abi::TpcTensor) / 4));
   }
   for (size_t t = 0; t < command.tensors.size(); ++t) {
-    const uint32_t word = packets_.Append(TensorOf(command.tensors[t]));
+    const uint32_t word = packets_.Append(
+        TpcTensorOf<abi::TpcTensor, tpc::TENSOR_CONFIG, tpc::DataType>(command.tensors[t]));
     packets_.RelocateAddress(word, word + 1, command.addresses[t]);
   }
 

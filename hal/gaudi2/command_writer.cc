@@ -1,13 +1,12 @@
 #include "hal/gaudi2/command_writer.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi2/blocks.h"
 #include "hal/abi/gaudi2/packets.h"
 #include "hal/abi/gaudi2/qman.h"
 #include "hal/abi/gaudi2/sync_manager.h"
 #include "hal/base/status_macros.h"
+#include "hal/dialect_packets.h"
 #include "hal/gaudi2/engines.h"
 
 namespace openhpu::hal::gaudi2 {
@@ -111,17 +110,7 @@ absl::Status Gaudi2CommandWriter::Await(absl::Span<const SyncCondition> conditio
                                           Barriers{false, true});
     RelocateGroup(config, arm, conditions[i].group);
   }
-  // A fence takes off at most 15 at a time.
-  for (size_t left = conditions.size(); left > 0;) {
-    const uint32_t step =
-        static_cast<uint32_t>(std::min<size_t>(left, abi::PacketFence::DEC_VAL::kMax));
-    abi::PacketFence fence;
-    fence.cfg = abi::PacketFence::DEC_VAL::Set(fence.cfg, step);
-    fence.cfg = abi::PacketFence::TARGET_VAL::Set(fence.cfg, step);
-    fence.cfg = abi::PacketFence::ID::Set(fence.cfg, kUserFence);
-    packets_.Append(fence);
-    left -= step;
-  }
+  AppendFences<abi::PacketFence>(kUserFence, conditions.size(), packets_);
   return absl::OkStatus();
 }
 
@@ -145,13 +134,7 @@ absl::Status Gaudi2CommandWriter::AddSob(Sob sob, uint32_t value, bool after_eng
 absl::Status Gaudi2CommandWriter::Run(SymbolicAddress body, uint32_t bytes) {
   RETURN_IF_ERROR(checks_.Require("Run", role_ == Role::kUpper));
   RETURN_IF_ERROR(checks_.Body(body, bytes));
-  abi::PacketCpDma run;
-  run.tsize = bytes;
-  const uint32_t word = packets_.Append(run);
-  packets_.RelocateAddress(word + 2, word + 3, body);
-  abi::PacketArbPoint release;
-  release.cfg = abi::PacketArbPoint::RLS::Set(release.cfg, 1);
-  packets_.Append(release);
+  AppendRun<abi::PacketCpDma, abi::PacketArbPoint>(body, bytes, packets_);
   return absl::OkStatus();
 }
 
@@ -167,13 +150,7 @@ absl::Status Gaudi2CommandWriter::HostCopy(SymbolicAddress source, SymbolicAddre
 
 absl::Status Gaudi2CommandWriter::Timestamp(SymbolicAddress destination) {
   RETURN_IF_ERROR(checks_.Require("Timestamp", role_ == Role::kExternal));
-  abi::PacketMsgLong packet;
-  packet.ctl =
-      abi::PacketMsgLong::OP::Set(packet.ctl, static_cast<uint32_t>(abi::MessageOp::kTimestamp));
-  packet.ctl = abi::Ctl::ENG_BARRIER::Set(packet.ctl, 1);
-  packet.ctl = abi::Ctl::MSG_BARRIER::Set(packet.ctl, 1);
-  const uint32_t word = packets_.Append(packet);
-  packets_.RelocateAddress(word + 2, word + 3, destination);
+  AppendTimestamp<abi::PacketMsgLong, abi::Ctl, abi::MessageOp>(destination, packets_);
   return absl::OkStatus();
 }
 

@@ -17,6 +17,9 @@
 #include "hal/abi/gaudi/packets.h"
 #include "hal/abi/gaudi/sync_manager.h"
 #include "hal/abi/gaudi/tpc.h"
+#include "hal/abi/gaudi2/mme.h"
+#include "hal/commands.h"
+#include "hal/gaudi2/mme_lowering.h"
 #include "hal/kernel/kernels.h"
 #include "simulator/card_testing.h"
 #include "simulator/functional/gemm_testing.h"
@@ -226,6 +229,31 @@ void MmeSeeds() {
   }
 }
 
+void Gaudi2MmeSeeds() {
+  const auto bytes = [](hal::abi::gaudi2::MmeDescriptor d) {
+    d.a_low = kMmeFuzzBase;
+    d.b_low = kMmeFuzzBase + 0x8000;
+    d.cout0_low = kMmeFuzzBase + 0x10000;
+    return std::string(reinterpret_cast<const char*>(&d), sizeof d);
+  };
+  for (const DType type : {DType::kBFloat16, DType::kFloat32}) {
+    hal::MmeGemm g;
+    g.in = g.out = type;
+    g.m = 40, g.n = g.ldb = g.ldc = 70, g.k = g.lda = 8;
+    const std::string gemm = bytes(hal::gaudi2::LowerGemm(g)->front().descriptor);
+    const std::string suffix = type == DType::kFloat32 ? "_f32" : "_bf16";
+    Write("gaudi2_mme_fuzz", "gemm" + suffix, gemm);
+    Write("gaudi2_mme_fuzz", "gemm_twice" + suffix, gemm + gemm);
+    hal::MmeConvolution c;
+    c.in = c.out = type;
+    c.batch = 1, c.height = c.width = c.out_height = c.out_width = 5;
+    c.channels = 2, c.filters = 8, c.kernel_h = 3, c.kernel_w = 2, c.pad_h = c.pad_w = 1;
+    c.x_strides = {50, 10, 2}, c.w_strides = {32, 16, 8}, c.y_strides = {200, 40, 8};
+    Write("gaudi2_mme_fuzz", "convolution" + suffix,
+          bytes(hal::gaudi2::LowerConvolution(c)->front().descriptor));
+  }
+}
+
 // --- TPC ---
 
 KernelTensor Tensor(DType type, hal::TpcDims sizes) {
@@ -364,6 +392,7 @@ int MakeSeeds(const char* folder) {
   top = folder;
   QueueSeeds();
   MmeSeeds();
+  Gaudi2MmeSeeds();
   TpcSeeds();
   for (const testing::NodeSeed& seed : testing::NodeSeeds()) {
     Write("ioctl_fuzz", seed.name, seed.bytes);

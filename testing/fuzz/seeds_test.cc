@@ -11,6 +11,7 @@
 #include "graph/recipe_fuzz.h"
 #include "gtest/gtest.h"
 #include "simulator/device_node/node_fuzz.h"
+#include "simulator/functional/gaudi2_mme_fuzz.h"
 #include "simulator/functional/mme_fuzz.h"
 #include "simulator/queue_fuzz.h"
 #include "simulator/scenario/scenario.h"
@@ -63,6 +64,13 @@ TEST(SeedsTest, MmeDescriptorsRun) {
   for (const auto& [name, bytes] : Read("mme_fuzz")) {
     if (IsOneOf(name, {"found"})) continue;
     EXPECT_GT(simulator::FuzzMme(bytes.data(), bytes.size()).ran, 0) << name;
+  }
+}
+
+TEST(SeedsTest, DescriptorsOfGaudi2sMmeRun) {
+  for (const auto& [name, bytes] : Read("gaudi2_mme_fuzz")) {
+    if (IsOneOf(name, {"found"})) continue;
+    EXPECT_GT(simulator::FuzzGaudi2Mme(bytes.data(), bytes.size()).ran, 0) << name;
   }
 }
 
