@@ -99,7 +99,8 @@ class Card final : public Simulator, private CompletionListener {
   // Registers, as Machine has them.
   absl::StatusOr<uint32_t> ReadRegister(uint64_t address);
   absl::Status WriteRegister(uint64_t address, uint32_t value);
-  // Memory of the device or a mapping, for debugging: null where there is none.
+  // Memory of the device or a mapping, for debugging, DRAM by physical address, too: null where
+  // there is none.
   std::byte* Peek(DeviceAddress address, uint64_t bytes);
 
  private:

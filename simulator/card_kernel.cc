@@ -208,8 +208,9 @@ absl::Status Card::WriteRegister(uint64_t address, uint32_t value) {
 
 std::byte* Card::Peek(DeviceAddress address, uint64_t bytes) {
   const Door door(context());
-  const absl::StatusOr<std::byte*> host = machine_->environment().memory->Resolve(address, bytes);
-  return host.ok() ? *host : nullptr;
+  MachineMemory& memory = *machine_->environment().memory;
+  const absl::StatusOr<std::byte*> host = memory.Resolve(address, bytes);
+  return host.ok() ? *host : memory.PhysicalDram(address.value(), bytes);
 }
 
 }  // namespace openhpu::simulator

@@ -168,6 +168,8 @@ TEST_F(Gaudi2NodeTest, DebugfsReachesRegistersAndMappedMemory) {
   ASSERT_EQ(node_->ReadWord(dram + kDramPage - 4, 4, &value), 0);
   EXPECT_EQ(value, 79u);
   EXPECT_EQ(node_->ReadWord(dram + kDramPage, 4, &value), -EPERM) << "not mapped";
+  ASSERT_EQ(node_->ReadWord(0x1001000000000000 + kDramPage, 4, &value), 0);
+  EXPECT_EQ(value, 78u) << "by physical address";
 }
 
 // The same work through the node and at the seam of the simulated card: the same host time.

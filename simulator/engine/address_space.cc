@@ -77,6 +77,7 @@ MachineMemory::MachineMemory(const hal::Chip& chip) {
   // Where users see it: by virtual address on a chip that maps it, behind the kernel's start.
   const hal::AddressRange user = hal::UserDram(chip);
   dram_user_offset_ = map.dram_bytes().value() - user.bytes;
+  dram_physical_ = map.dram_base().value();
   dram_.base = user.begin - dram_user_offset_;
   dram_.bytes = map.dram_bytes().value();
   dram_mappings_ = DramMappings(map.dram_va_start().value(), map.dram_va_end().value());
@@ -171,6 +172,11 @@ absl::Status MachineMemory::MapDram(DeviceAddress address, uint64_t offset, uint
         absl::StrFormat("%d bytes of DRAM from byte 0x%x on: it has %d", bytes, offset, all));
   }
   return dram_mappings_.Map(address.value(), dram_user_offset_ + offset, bytes);
+}
+
+std::byte* MachineMemory::PhysicalDram(uint64_t address, uint64_t bytes) {
+  const uint64_t offset = address - dram_physical_;
+  return offset < dram_.bytes && bytes <= dram_.bytes - offset ? dram_.host + offset : nullptr;
 }
 
 absl::Status MachineMemory::UnmapDram(DeviceAddress address) {

@@ -58,6 +58,8 @@ class MachineMemory final : public AddressSpace {
   // mapping.
   absl::Status MapDram(DeviceAddress address, uint64_t offset, uint64_t bytes);
   absl::Status UnmapDram(DeviceAddress address);
+  // DRAM by physical address, mapped or not, for debugging: null where there is none.
+  std::byte* PhysicalDram(uint64_t address, uint64_t bytes);
 
  private:
   // The chip's own memory of one kind: contents, and the version of each page.
@@ -92,7 +94,7 @@ class MachineMemory final : public AddressSpace {
 
   Block dram_, sram_;
   View view_;
-  uint64_t dram_user_offset_ = 0;
+  uint64_t dram_user_offset_ = 0, dram_physical_ = 0;
   bool dram_is_mapped_ = false;  // HideDram()
   DramMappings dram_mappings_;
   HostWindow pages_, huge_pages_;

@@ -223,6 +223,20 @@ TEST_F(MappedMemoryTest, DramThatIsHiddenIsWhereItIsMapped) {
   EXPECT_EQ(At(dram_ + 8 * kPage), first + kPage);
 }
 
+TEST_F(MappedMemoryTest, PhysicalAddressesAreForWhoeverDebugs) {
+  const uint64_t base = chip_.address_map().dram_base().value();
+  const uint64_t bytes = chip_.address_map().dram_bytes().value();
+  memory_->HideDram();
+  EXPECT_EQ(At(DeviceAddress(base)), nullptr);
+  ASSERT_THAT(memory_->MapDram(dram_, 64, kPage), IsOk());
+  // The user's begins behind the kernel's page.
+  EXPECT_EQ(memory_->PhysicalDram(base + 0x30000000 + 64, kPage), At(dram_));
+  EXPECT_NE(memory_->PhysicalDram(base, bytes), nullptr);
+  EXPECT_EQ(memory_->PhysicalDram(base, bytes + 1), nullptr);
+  EXPECT_EQ(memory_->PhysicalDram(base + bytes, 1), nullptr);
+  EXPECT_EQ(memory_->PhysicalDram(base - 1, 1), nullptr);
+}
+
 TEST_F(MappedMemoryTest, AMappingOfDramThatCannotBeIsRefused) {
   memory_->HideDram();
   const uint64_t all = chip_.address_map().dram_bytes().value() - 0x30000000;
