@@ -446,6 +446,46 @@ TEST(Gaudi2ProductTest, TakesTheTimeOfItsTiles) {
   }
 }
 
+// Sixteen tiles of 256 positions and 256 filters; nine taps of 128 channels.
+TEST(Gaudi2ConvolutionTest, TakesTheTimeOfItsTaps) {
+  TestCard card("sim:gaudi2");
+  const hal::Chip& chip = card->info().chip;
+  Launcher launcher(card);
+  hal::MmeConvolution c;
+  c.x = {launcher.Symbol(card.Allocate(1 << 20)), 0};
+  c.w = {launcher.Symbol(card.Allocate(1 << 20)), 0};
+  c.y = {launcher.Symbol(card.Allocate(2 << 20)), 0};
+  c.in = c.out = DType::kBFloat16;
+  c.batch = 1, c.height = c.width = c.out_height = c.out_width = 64;
+  c.channels = 128, c.filters = 256;
+  c.kernel_h = c.kernel_w = 3, c.pad_h = c.pad_w = 1;
+  c.x_strides = {64 * 64 * 128, 64 * 128, 128};
+  c.w_strides = {3 * 128 * 256, 128 * 256, 256};
+  c.y_strides = {64 * 64 * 256, 64 * 256, 256};
+  const Engine engine{EngineKind::kMme, 0};
+  auto body = launcher.Body(engine);
+  ASSERT_THAT(body->Mme(c, hal::Sob{0}), IsOk());
+  launcher.Add(engine, *body);
+  card->ResetStatistics();
+  ASSERT_THAT(launcher.Run(3, 1), IsOk());
+  const uint64_t cycles = 16 * 9 * 128 + chip.mme().fill_cycles().value();
+  const uint64_t arithmetic = cycles * 1000000 / chip.mme().clock_mhz().value();
+  // The image at nine shifted places, the weights for each tile.
+  const uint64_t bytes = 2 * (9 * 64 * 64 * 128 + 16 * 9 * 128 * 256);
+  const uint64_t flow =
+      bytes * 1000000 / (chip.mme().bytes_per_cycle().value() * chip.mme().clock_mhz().value());
+  int found = 0;
+  for (const EngineStatistics& unit : card->statistics().engines) {
+    if (unit.name != "DCORE0_MME") continue;
+    ++found;
+    EXPECT_EQ(unit.bytes_read, bytes);
+    EXPECT_EQ(unit.bytes_written, 2u * 64 * 64 * 256);
+    EXPECT_GE(unit.busy.value(), std::max(arithmetic, flow));
+    EXPECT_LE(unit.busy.value(), std::max(arithmetic, flow) * 5 / 4 + 1000000);
+  }
+  EXPECT_EQ(found, 1);
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, ComputeTest,
                          ::testing::Values("sim:tiny", "sim:gaudi", "sim:gaudi2",
                                            "sim:gaudi2,hazards=on,arithmetic=exact",

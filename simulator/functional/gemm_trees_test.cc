@@ -9,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "simulator/functional/gemm.h"
+#include "simulator/functional/gemm_sums_testing.h"
 #include "simulator/functional/gemm_testing.h"
 
 namespace openhpu::simulator {
