@@ -1,7 +1,6 @@
 #include "simulator/functional/gaudi2_mme_random.h"
 
 #include <algorithm>
-#include <iterator>
 #include <type_traits>
 
 namespace openhpu::simulator {
