@@ -68,6 +68,14 @@ TEST_F(DmaSuite, HostToSramAndBackKeepsEveryByte) {
   }
 }
 
+TEST_F(DmaSuite, CopiesOfManyMebibytesKeepEveryByte) {
+  // One command each way, of an odd length.
+  const Bytes data = Pattern((uint64_t{8} << 20) + 3, 5);
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress dram, DramWith(data));
+  ASSERT_OK_AND_ASSIGN(const Bytes got, Download(dram, data.size()));
+  EXPECT_TRUE(got == data);
+}
+
 TEST_F(DmaSuite, BytesBesideACopyStay) {
   const Bytes before = Pattern(4096, 1);
   for (uint64_t offset : {1, 3, 127, 128, 129, 1000}) {
