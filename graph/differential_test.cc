@@ -24,7 +24,7 @@ namespace openhpu::graph {
 namespace {
 
 constexpr int kPrograms = 240;
-// Some programs are large enough that the card's two TPCs share a step.
+// Some programs are large enough that TPCs share a step.
 constexpr int64_t kMaxElements = 3000;
 
 // A view of storage `storage` of a program.
@@ -509,8 +509,10 @@ std::string Text(const ProgramSpec& program) {
   return text;
 }
 
-TEST(DifferentialTest, FourWaysToRunAProgramGiveTheSameBits) {
-  absl::StatusOr<TestDevice> device = TestDevice::Open();
+class DifferentialTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(DifferentialTest, FourWaysToRunAProgramGiveTheSameBits) {
+  absl::StatusOr<TestDevice> device = TestDevice::Open(GetParam());
   ASSERT_THAT(device.status(), IsOk());
   uint64_t ops = 0;
   for (uint32_t seed = 1; seed <= kPrograms; ++seed) {
@@ -528,6 +530,8 @@ TEST(DifferentialTest, FourWaysToRunAProgramGiveTheSameBits) {
   EXPECT_THAT(device->recorder->Synchronize(), IsOk());
   EXPECT_TRUE(device->card->TakeEvents().empty());
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, DifferentialTest, ::testing::ValuesIn(kExactDevices));
 
 }  // namespace
 }  // namespace openhpu::graph

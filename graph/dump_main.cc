@@ -1,5 +1,5 @@
 // Prints what is in a recipe file, or what becomes of a graph in text form:
-//     bazel run //graph:dump -- FILE [--chip=gaudi] [--no-fuse]
+//     bazel run //graph:dump -- FILE [--chip=gaudi2] [--no-fuse]
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -98,7 +98,7 @@ absl::Status Dump(const std::string& path, const std::string& chip_name,
 }  // namespace openhpu::graph
 
 int main(int argc, char** argv) {
-  std::string path, chip = "gaudi";
+  std::string path, chip = "gaudi2";
   openhpu::graph::CompileOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -116,7 +116,7 @@ int main(int argc, char** argv) {
   if (path.empty()) {
     std::fprintf(
         stderr,
-        "usage: dump FILE [--chip=gaudi] [--no-fuse]; FILE is a recipe, or a graph in text form\n");
+        "usage: dump FILE [--chip=gaudi2] [--no-fuse]; FILE is a recipe, or a graph in text form\n");
     return 2;
   }
   const absl::Status status = openhpu::graph::Dump(path, chip, options);

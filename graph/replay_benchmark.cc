@@ -67,7 +67,7 @@ struct Fixture {
   CapturedGraph graph;
 
   absl::Status Capture(int64_t nodes) {
-    ASSIGN_OR_RETURN(std::unique_ptr<hal::NullDriver> null, hal::NullDriver::Open("null:gaudi"));
+    ASSIGN_OR_RETURN(std::unique_ptr<hal::NullDriver> null, hal::NullDriver::Open("null:gaudi2"));
     driver = null.get();
     ASSIGN_OR_RETURN(context, runtime::Context::Create(std::move(null)));
     engine = std::make_unique<Engine>(*context, ChainOptions());

@@ -14,7 +14,7 @@ namespace openhpu::runtime {
 namespace {
 
 void Relaunch(benchmark::State& state) {
-  auto driver = *hal::NullDriver::Open("null:gaudi");
+  auto driver = *hal::NullDriver::Open("null:gaudi2");
   hal::NullDriver* null = driver.get();
   auto context = *Context::Create(std::move(driver));
   auto stream = *context->CreateStream();
@@ -30,7 +30,7 @@ void Relaunch(benchmark::State& state) {
 BENCHMARK(Relaunch);
 
 void LaunchWithAnotherBinding(benchmark::State& state) {
-  auto context = *Context::Create(*hal::NullDriver::Open("null:gaudi"));
+  auto context = *Context::Create(*hal::NullDriver::Open("null:gaudi2"));
   auto stream = *context->CreateStream();
   auto instance = *Instance::Load(*stream, CopyProgram(context->chip(), 5000, 5));
   uint64_t to = 0x40000000;

@@ -13,7 +13,7 @@
 namespace openhpu::python {
 
 absl::StatusOr<Backend> OpenBackend(std::string_view wanted) {
-  const std::string spec(wanted.empty() || wanted == "sim" ? "sim:gaudi" : wanted);
+  const std::string spec(wanted.empty() || wanted == "sim" ? "sim:gaudi2" : wanted);
   Backend backend;
   if (absl::StartsWith(spec, "sim:")) {
     ASSIGN_OR_RETURN(std::unique_ptr<simulator::Simulator> opened,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "hal/base/status_macros.h"
+#include "hal/chip.pb.h"
 
 namespace openhpu::python {
 namespace {
@@ -78,6 +80,10 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Open() {
   device->engine_ = std::make_unique<graph::Engine>(*device->context_);
   RETURN_IF_ERROR(UseDiskCache(*device->engine_));
   RETURN_IF_ERROR(device->CreateStream().status());
+  if (const hal::Chip& chip = device->context_->chip(); chip.studies_only()) {
+    std::fprintf(stderr, "openhpu: %s is for performance studies only: %s\n", chip.name().c_str(),
+                 chip.studies_note().c_str());
+  }
   return device;
 }
 

@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="resnet50,transformer")
     parser.add_argument("--dtypes", default="float32,bfloat16")
-    parser.add_argument("--chip", default="gaudi")
+    parser.add_argument("--chip", default="gaudi2")
     parser.add_argument("--repeats", type=int, default=10)
     arguments = parser.parse_args()
 

@@ -81,10 +81,10 @@ def run_on_cpu(model: torch.nn.Module, batches: List[torch.Tensor]) -> List[torc
 
 
 def print_engines(engines: list, elapsed_ps: int) -> None:
-    """Busy shares, the engines of a kind as one line."""
+    """Busy shares, the engines of a kind as one line: "DCORE2_TPC3" is a TPC."""
     kinds: dict = {}
     for engine in engines:
-        kinds.setdefault(engine.name.rstrip("0123456789"), []).append(engine)
+        kinds.setdefault(engine.name.split("_")[-1].rstrip("0123456789"), []).append(engine)
     for kind, members in kinds.items():
         share = [100 * engine.busy_ps / elapsed_ps for engine in members]
         moved = sum(engine.bytes_read + engine.bytes_written for engine in members)
@@ -95,7 +95,7 @@ def print_engines(engines: list, elapsed_ps: int) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=sorted(MODELS), default="digits")
-    parser.add_argument("--chip", help="a shipped chip, or a chip file (default: the device that OPENHPU_DEVICE names, or else gaudi)")
+    parser.add_argument("--chip", help="a shipped chip, or a chip file (default: the device that OPENHPU_DEVICE names, or else gaudi2)")
     parser.add_argument("--batch", type=int, help="images, or sequences, in a batch")
     parser.add_argument("--mode", choices=["timed", "functional"], help="of the simulator (default: timed)")
     parser.add_argument("--trace", metavar="FILE", help="the timeline, for ui.perfetto.dev (default: openhpu_MODEL_trace.json)")
@@ -119,7 +119,7 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     arguments = parse()
     if arguments.chip or arguments.mode or not os.environ.get("OPENHPU_DEVICE"):
-        os.environ["OPENHPU_DEVICE"] = f"sim:{arguments.chip or 'gaudi'},mode={arguments.mode or 'timed'}"
+        os.environ["OPENHPU_DEVICE"] = f"sim:{arguments.chip or 'gaudi2'},mode={arguments.mode or 'timed'}"
     simulated = os.environ["OPENHPU_DEVICE"].startswith("sim")
     os.environ.setdefault("PT_HPU_PLACE_ON_CPU", "none")
     import habana_frameworks.torch as ht

@@ -12,7 +12,7 @@ import os
 import time
 from typing import Callable, List, Tuple
 
-os.environ.setdefault("OPENHPU_DEVICE", "null:gaudi")
+os.environ.setdefault("OPENHPU_DEVICE", "null:gaudi2")
 
 import torch  # noqa: E402
 

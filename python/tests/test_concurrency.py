@@ -69,7 +69,8 @@ def test_work_on_two_streams_overlaps_when_nothing_orders_it():
 
     together, one_after_the_other = simulated(both), simulated(ordered)
     assert together < 0.9 * sum(alone), (together, alone)
-    assert one_after_the_other > 0.95 * sum(alone), (one_after_the_other, alone)
+    # Alone, each pays for its submission and its wait.
+    assert one_after_the_other > 0.9 * sum(alone), (one_after_the_other, alone)
 
 
 def test_elapsed_time_is_simulated_milliseconds():

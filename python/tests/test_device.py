@@ -28,18 +28,18 @@ def test_asking_opens_nothing_so_that_a_process_may_still_fork():
         "    os._exit(0)\n"
         "os.waitpid(pid, 0)\n"
     )
-    assert run(program) == "True 1 GAUDI False\n[2.0, 2.0]\n"
+    assert run(program) == "True 1 GAUDI2 False\n[2.0, 2.0]\n"
 
 
 def test_what_the_device_is():
-    assert ht.hpu.get_device_name() == ht.hpu.get_device_name("hpu:0") == ht.hpu.get_device_name(0) == "GAUDI"
-    assert ht.hpu.get_arch_list() == ["GAUDI"] and ht.hpu.get_gencode_flags() == ""
+    assert ht.hpu.get_device_name() == ht.hpu.get_device_name("hpu:0") == ht.hpu.get_device_name(0) == "GAUDI2"
+    assert ht.hpu.get_arch_list() == ["GAUDI2"] and ht.hpu.get_gencode_flags() == ""
     assert ht.hpu.is_bf16_supported() and isinstance(ht.hpu.get_device_capability(), str)
     properties = ht.hpu.get_device_properties()
     assert isinstance(properties, str) and "dramSize=" in properties and "sramSize=" in properties
     assert not ht.hpu.can_device_access_peer(0, 0)
-    assert experimental._get_device_type() == experimental.synDeviceType.synDeviceGaudi
-    assert not experimental._is_fp16_supported()
+    assert experimental._get_device_type() == experimental.synDeviceType.synDeviceGaudi2
+    assert not experimental._is_fp16_supported()  # a Gaudi2 has it, openhpu has not
 
 
 @pytest.mark.parametrize("given,index", [("hpu:2", 2), ("hpu", 0), (torch.device("hpu", 1), 1), (3, 3)])

@@ -290,7 +290,7 @@ def test_the_old_package_warns():
     with pytest.warns(DeprecationWarning, match="torch_hpu.is_available is deprecated"):
         assert torch_hpu.is_available()
     with pytest.warns(DeprecationWarning):
-        assert torch_hpu.device_count() == 1 and torch_hpu.get_device_name() == "GAUDI"
+        assert torch_hpu.device_count() == 1 and torch_hpu.get_device_name() == "GAUDI2"
 
 
 def test_the_wheel_offers_itself_to_later_pytorch():

@@ -22,7 +22,7 @@ def test_the_installed_wheel_is_what_is_tested():
 def test_importing_registers_the_device():
     assert torch.hpu is ht.hpu and htcore.hpu is ht.hpu
     assert ht.hpu.is_available() and ht.hpu.device_count() == 1 and ht.hpu.current_device() == 0
-    assert ht.hpu.get_device_name() == "GAUDI"
+    assert ht.hpu.get_device_name() == "GAUDI2"
     t = torch.ones(2)
     assert not t.is_hpu and t.hpu().is_hpu and t.to("hpu").device == torch.device("hpu", 0)
 
@@ -52,6 +52,19 @@ def test_a_card_that_is_not_there_is_named_with_what_to_do():
     assert "/dev/accel/accel250: ENOENT" in done.stderr and "/dev/hl250: ENOENT" in done.stderr
     done = run("import torch, habana_frameworks.torch; torch.ones(1).to('hpu')", OPENHPU_DEVICE="habanalabs:x")
     assert "want habanalabs:<n>" in done.stderr
+
+
+def test_the_device_is_a_simulated_gaudi2_unless_another_is_named():
+    for device in ("", "sim"):
+        done = run("import habana_frameworks.torch as ht; print(ht.hpu.get_device_name(), ht.hpu.memory_stats()['Limit'] >> 30)", OPENHPU_DEVICE=device)
+        assert done.stdout == "GAUDI2 95\n", done.stderr
+
+
+def test_a_chip_that_no_card_is_says_so():
+    program = "import torch, habana_frameworks.torch as ht; print((torch.ones(2, 2).to('hpu') @ torch.ones(2, 2).to('hpu')).cpu().tolist())"
+    done = run(program, OPENHPU_DEVICE="sim:gaudi3,mode=functional")
+    assert done.stdout == "[[2.0, 2.0], [2.0, 2.0]]\n", done.stderr
+    assert "openhpu: gaudi3 is for performance studies only: Gaudi3's counts, clocks and bandwidths on Gaudi2's commands" in done.stderr
 
 
 def test_another_chip_can_be_chosen():

@@ -14,7 +14,7 @@ RUNNER = os.environ["OPENHPU_SCENARIO_RUNNER"]
 
 def scenario(folder, recipe):
     path = folder / "saved.textproto"
-    path.write_text(f'name: "saved" chip: "gaudi" recipe: "{recipe.name}" expect {{ metric: COMMANDS engine: "MME0" at_least: 1 }}')
+    path.write_text(f'name: "saved" chip: "gaudi2" recipe: "{recipe.name}" expect {{ metric: COMMANDS engine: "DCORE0_MME" at_least: 1 }}')
     report = folder / "report.json"
     done = subprocess.run([RUNNER, str(path), "--json", str(report)], capture_output=True, text=True)
     return done, json.loads(report.read_text()) if report.exists() else None

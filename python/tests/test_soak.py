@@ -5,7 +5,7 @@ import os
 
 import torch
 
-os.environ["OPENHPU_DEVICE"] = "sim:gaudi,mode=functional"
+os.environ["OPENHPU_DEVICE"] = "sim:gaudi2,mode=functional"
 
 import habana_frameworks.torch as ht  # noqa: E402
 from habana_frameworks.torch import _native  # noqa: E402

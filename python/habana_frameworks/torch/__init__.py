@@ -1,6 +1,6 @@
 """Registers the device `hpu` with PyTorch: `import habana_frameworks.torch as ht`, then `torch.device("hpu")`, `ht.hpu`, `ht.core`.
 
-The device is opened on first use; the environment variable OPENHPU_DEVICE chooses it (default `sim`: a simulated Gaudi).
+The device is opened on first use; the environment variable OPENHPU_DEVICE chooses it (default `sim`: a simulated Gaudi2).
 """
 
 import os

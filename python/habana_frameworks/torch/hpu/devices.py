@@ -55,7 +55,7 @@ def set_device(device: DeviceLike) -> None:
 
 
 def get_device_name(device: DeviceLike = None) -> str:
-    """"GAUDI" for a first-generation Gaudi, and so on: the chip's name in capitals."""
+    """"GAUDI2" for a Gaudi2, "GAUDI" for a first-generation one, and so on: the chip's name in capitals."""
     _checked_index(device)
     return _native.probe()["name"]
 

@@ -38,8 +38,8 @@ def _data_ptr(tensor: torch.Tensor) -> int:
 
 
 def _is_fp16_supported() -> bool:
-    """Whether the chip has float16: a first-generation Gaudi has not."""
-    return _get_device_type() != synDeviceType.synDeviceGaudi
+    """Whether tensors may be float16: they may not, on any chip (later than the first Gaudi the hardware could)."""
+    return False
 
 
 def _compute_stream() -> int:
