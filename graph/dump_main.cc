@@ -114,9 +114,9 @@ int main(int argc, char** argv) {
     }
   }
   if (path.empty()) {
-    std::fprintf(
-        stderr,
-        "usage: dump FILE [--chip=gaudi2] [--no-fuse]; FILE is a recipe, or a graph in text form\n");
+    std::fprintf(stderr,
+                 "usage: dump FILE [--chip=gaudi2] [--no-fuse]; FILE is a recipe, or a graph in "
+                 "text form\n");
     return 2;
   }
   const absl::Status status = openhpu::graph::Dump(path, chip, options);
