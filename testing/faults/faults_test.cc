@@ -39,6 +39,7 @@ constexpr DeviceCase kDevices[] = {
     {"sim_gaudi", "sim:gaudi,hazards=on", false, "DMA0", "TPC0"},
     {"sim_gaudi2", "sim:gaudi2,hazards=on", false, "PDMA0", "DCORE0_TPC0"},
     {"habanalabs_node", "sim:gaudi,hazards=on", true, "DMA0", "TPC0"},
+    {"habanalabs_gaudi2_node", "sim:gaudi2,hazards=on", true, "PDMA0", "DCORE0_TPC0"},
 };
 
 struct FaultCase {
