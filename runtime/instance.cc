@@ -166,6 +166,13 @@ absl::Status InstanceImpl::Apply(const std::vector<Reference>& references) {
 }
 
 absl::Status InstanceImpl::UploadDirty() {
+  // Upper and external commands may be read until the last launch is over, whatever it is that
+  // changes them; the shadow is read by patches alone.
+  for (const Blob& blob : blobs_) {
+    if (blob.body || blob.dirty_begin >= blob.dirty_end) continue;
+    RETURN_IF_ERROR(stream_.timeline().Wait(LastLaunched(), absl::InfiniteDuration()));
+    break;
+  }
   // Copies on the external queue, one a blob.
   ASSIGN_OR_RETURN(auto writer, hal::CommandWriter::Create(stream_.device().chip(),
                                                            {hal::EngineKind::kHostDma, 0},
@@ -225,10 +232,6 @@ absl::Status InstanceImpl::TryRebind(absl::Span<const DeviceAddress> bindings) {
   }
   const bool bank_moved =
       !bound_ || now.first_sob != shared_.first_sob || now.first_monitor != shared_.first_monitor;
-  if (bank_moved) {
-    // Upper and external commands change: the last launch must have read them.
-    RETURN_IF_ERROR(stream_.timeline().Wait(LastLaunched(), absl::InfiniteDuration()));
-  }
   const bool workspace_moved = !bound_ || now.workspace != shared_.workspace;
   shared_ = now;
   symbols_[kWorkspaceSymbol] = now.workspace.value();
@@ -238,13 +241,7 @@ absl::Status InstanceImpl::TryRebind(absl::Span<const DeviceAddress> bindings) {
     if (bound_ && bindings[i] == bindings_[i]) continue;
     symbols_[first_binding_ + i] = bindings[i].value();
     bindings_[i] = bindings[i];
-    const std::vector<Reference>& references = by_binding_[i];
-    for (const Reference& reference : references) {
-      if (blobs_[reference.blob].body) continue;
-      RETURN_IF_ERROR(stream_.timeline().Wait(LastLaunched(), absl::InfiniteDuration()));
-      break;
-    }
-    RETURN_IF_ERROR(Apply(references));
+    RETURN_IF_ERROR(Apply(by_binding_[i]));
   }
   RETURN_IF_ERROR(UploadDirty());
   bound_ = true;

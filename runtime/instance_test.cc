@@ -5,11 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
+#include "hal/driver.h"
+#include "hal/habanalabs/driver.h"
 #include "hal/null/driver.h"
 #include "runtime/context.h"
 #include "runtime/stream.h"
 #include "runtime/testing_programs.h"
+#include "simulator/device_node/fresh_node.h"
 #include "simulator/driver.h"
 #include "testing/allocations.h"
 
@@ -27,10 +32,18 @@ T Must(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
+// A spec of a simulated card, or "node of" one: the driver of a real card over the emulated kernel.
+std::unique_ptr<hal::Driver> OpenDriver(const std::string& spec) {
+  constexpr absl::string_view kNodeOf = "node of ";
+  if (!absl::StartsWith(spec, kNodeOf)) return Must(simulator::Simulator::Open(spec));
+  return Must(hal::habanalabs::Driver::Open(
+      "habanalabs:0", Must(simulator::OpenFreshNode(spec.substr(kNodeOf.size())))));
+}
+
 class SimulatedInstanceTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    context_ = Must(Context::Create(Must(simulator::Simulator::Open(GetParam()))));
+    context_ = Must(Context::Create(OpenDriver(GetParam())));
     stream_ = Must(context_->CreateStream());
   }
   std::unique_ptr<DeviceMemory> Memory(uint64_t bytes, uint8_t fill) {
@@ -83,6 +96,25 @@ TEST_P(SimulatedInstanceTest, ChainedLaunchesRunInOrder) {
   EXPECT_EQ(instance->patched_words(), 4u * 4);
 }
 
+// A device may read them until the launch is over.
+TEST_P(SimulatedInstanceTest, ExternalCommandsThatChangeWaitForTheLastLaunch) {
+  constexpr uint32_t kBytes = 256 << 10;
+  auto instance = Must(Instance::Load(*stream_, ExternalCopyProgram(context_->chip(), kBytes)));
+  std::vector<std::unique_ptr<DeviceMemory>> memory;
+  for (int i = 0; i < 6; ++i) memory.push_back(Memory(kBytes, static_cast<uint8_t>(10 + i)));
+  for (int i = 0; i + 1 < 5; ++i) {
+    ASSERT_TRUE(instance->Launch({memory[i]->address(), memory[i + 1]->address()}).ok());
+  }
+  // The workspace moves, and nothing else.
+  auto large =
+      Must(Instance::Load(*stream_, ExternalCopyProgram(context_->chip(), kBytes, 8 << 20)));
+  ASSERT_TRUE(instance->Relaunch().ok());
+  ASSERT_TRUE(large->Launch({memory[4]->address(), memory[5]->address()}).ok());
+  for (const auto& m : memory) EXPECT_EQ(Read(*m), std::vector<uint8_t>(kBytes, 10));
+  // Two addresses of two words a launch, and the workspace's, which is named twice.
+  EXPECT_EQ(instance->patched_words(), 3u * 4 + 4);
+}
+
 TEST_P(SimulatedInstanceTest, AProgramThatNeedsMoreMovesTheOthersWorkspaceAndBank) {
   constexpr uint32_t kBytes = 1024;
   auto small = Must(Instance::Load(*stream_, CopyProgram(context_->chip(), kBytes, 1)));
@@ -123,7 +155,8 @@ TEST_P(SimulatedInstanceTest, TwoStreamsRunTheirOwnInstances) {
 INSTANTIATE_TEST_SUITE_P(Machines, SimulatedInstanceTest,
                          testing::Values("sim:tiny,hazards=on", "sim:tiny,mode=functional",
                                          "sim:gaudi", "sim:gaudi2", "sim:gaudi2,hazards=on",
-                                         "sim:gaudi2,mode=functional"));
+                                         "sim:gaudi2,mode=functional",
+                                         "node of sim:gaudi2,hazards=on"));
 
 class InstanceTest : public testing::Test {
  protected:
