@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hal/abi/gaudi/packets.h"
+#include "hal/command_writer.h"
 #include "hal/driver.h"
 #include "hal/habanalabs/driver.h"
 #include "simulator/device_node/fresh_node.h"
@@ -19,11 +20,9 @@
 namespace openhpu::simulator {
 namespace {
 
-constexpr const char* kCard = "sim:gaudi";
-
 // The driver of a card over a node of its own; null, and the benchmark skipped, when that fails.
-std::unique_ptr<hal::habanalabs::Driver> OpenDriver(benchmark::State& state) {
-  absl::StatusOr<std::unique_ptr<NodeSyscalls>> node = OpenFreshNode(kCard);
+std::unique_ptr<hal::habanalabs::Driver> OpenDriver(benchmark::State& state, const char* card) {
+  absl::StatusOr<std::unique_ptr<NodeSyscalls>> node = OpenFreshNode(card);
   if (node.ok()) {
     auto driver = hal::habanalabs::Driver::Open("habanalabs:0", *std::move(node));
     if (driver.ok()) return *std::move(driver);
@@ -34,12 +33,15 @@ std::unique_ptr<hal::habanalabs::Driver> OpenDriver(benchmark::State& state) {
 
 // Submissions of one packet, each waited for.
 void SubmitAndWait(benchmark::State& state, hal::Driver& driver) {
-  const hal::abi::gaudi::PacketNop nop;
+  const hal::abi::gaudi::PacketNop nop;  // Gaudi2's is the same
+  const absl::StatusOr<uint32_t> queue =
+      hal::QueueOf(driver.info().chip, {hal::EngineKind::kHostDma, 0}, 0);
+  if (!queue.ok()) return state.SkipWithError("no queue that faces the host");
   const absl::StatusOr<hal::CommandMemory> memory = driver.CreateCommandMemory(sizeof nop);
   if (!memory.ok()) return state.SkipWithError("no command memory");
   std::memcpy(memory->bytes.data(), &nop, sizeof nop);
   hal::Chunk chunk;
-  chunk.queue = QueueId(0);
+  chunk.queue = QueueId(*queue);
   chunk.commands = memory->handle;
   chunk.bytes = sizeof nop;
   for (auto _ : state) {
@@ -51,17 +53,18 @@ void SubmitAndWait(benchmark::State& state, hal::Driver& driver) {
   }
 }
 
-void BM_SimulatedCard(benchmark::State& state) {
-  const absl::StatusOr<std::unique_ptr<Simulator>> card = Simulator::Open(kCard);
+void BM_SimulatedCard(benchmark::State& state, const char* spec) {
+  const absl::StatusOr<std::unique_ptr<Simulator>> card = Simulator::Open(spec);
   if (!card.ok()) return state.SkipWithError("no card");
   SubmitAndWait(state, **card);
   state.counters["simulated_us"] = benchmark::Counter(
       static_cast<double>((*card)->statistics().now.value()) * 1e-6 / state.iterations());
 }
-BENCHMARK(BM_SimulatedCard);
+BENCHMARK_CAPTURE(BM_SimulatedCard, gaudi, "sim:gaudi");
+BENCHMARK_CAPTURE(BM_SimulatedCard, gaudi2, "sim:gaudi2");
 
-void BM_CardBehindTheNode(benchmark::State& state) {
-  const std::unique_ptr<hal::habanalabs::Driver> driver = OpenDriver(state);
+void BM_CardBehindTheNode(benchmark::State& state, const char* card) {
+  const std::unique_ptr<hal::habanalabs::Driver> driver = OpenDriver(state, card);
   if (driver == nullptr) return;
   SubmitAndWait(state, *driver);
   const auto times = driver->DeviceTime();
@@ -70,19 +73,21 @@ void BM_CardBehindTheNode(benchmark::State& state) {
         static_cast<double>(times->host_nanoseconds) * 1e-3 / state.iterations());
   }
 }
-BENCHMARK(BM_CardBehindTheNode);
+BENCHMARK_CAPTURE(BM_CardBehindTheNode, gaudi, "sim:gaudi");
+BENCHMARK_CAPTURE(BM_CardBehindTheNode, gaudi2, "sim:gaudi2");
 
 // A question of the kernel.
-void BM_InfoIoctl(benchmark::State& state) {
-  const std::unique_ptr<hal::habanalabs::Driver> driver = OpenDriver(state);
+void BM_InfoIoctl(benchmark::State& state, const char* card) {
+  const std::unique_ptr<hal::habanalabs::Driver> driver = OpenDriver(state, card);
   if (driver == nullptr) return;
   for (auto _ : state) benchmark::DoNotOptimize(driver->DeviceTime());
 }
-BENCHMARK(BM_InfoIoctl);
+BENCHMARK_CAPTURE(BM_InfoIoctl, gaudi, "sim:gaudi");
+BENCHMARK_CAPTURE(BM_InfoIoctl, gaudi2, "sim:gaudi2");
 
 // Host memory mapped and unmapped: two ioctls.
-void BM_MapAndUnmapHost(benchmark::State& state) {
-  const std::unique_ptr<hal::habanalabs::Driver> driver = OpenDriver(state);
+void BM_MapAndUnmapHost(benchmark::State& state, const char* card) {
+  const std::unique_ptr<hal::habanalabs::Driver> driver = OpenDriver(state, card);
   if (driver == nullptr) return;
   std::vector<char> memory(1 << 20);
   for (auto _ : state) {
@@ -92,7 +97,8 @@ void BM_MapAndUnmapHost(benchmark::State& state) {
     }
   }
 }
-BENCHMARK(BM_MapAndUnmapHost);
+BENCHMARK_CAPTURE(BM_MapAndUnmapHost, gaudi, "sim:gaudi");
+BENCHMARK_CAPTURE(BM_MapAndUnmapHost, gaudi2, "sim:gaudi2");
 
 }  // namespace
 }  // namespace openhpu::simulator
