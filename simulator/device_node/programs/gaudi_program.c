@@ -4,6 +4,7 @@
  * number is the hardware's or the kernel's. Prints one line a step; the exit code counts failures.
  */
 #define _GNU_SOURCE
+#include "simulator/device_node/programs/mme.h"
 #include "simulator/device_node/programs/program.h"
 
 /* ---------------------------------------------------------------- registers */
@@ -17,7 +18,6 @@
 #define MON_DATA_OFFSET 0x1000 /* from MON_PAY_ADDRL_0 */
 #define MON_ADDRH_OFFSET 0x800
 #define MON_ARM_OFFSET 0x1800
-#define MME_ARCH 0x8
 #define MME_CMD 0x280
 
 #define RB (1u << 30)
@@ -110,24 +110,8 @@ static void ping_pong(void) {
   check(host[0] == 0x5A && host[63] == 0x5A, "a token between a DMA and a TPC queue");
 }
 
-/* A 3x3 convolution, bf16 in, fp32 out, on all four arrays. Integer data: sums are exact. */
-enum { B = 2, H = 6, W = 7, C = 16, K = 200, R = 3, S = 3, M = 64 };
-static uint16_t bf16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  return (uint16_t)(bits >> 16);
-}
-struct tensor {
-  uint32_t valid[5];
-  int32_t loop_stride[5], roi[4], spatial_stride[4];
-  uint32_t spatial_size_minus_1;
-};
-static void put_tensor(uint32_t* descriptor, uint32_t at, const struct tensor* t) {
-  memcpy(&descriptor[(at - MME_ARCH) / 4], t, sizeof *t);
-}
-static void set(uint32_t* descriptor, uint32_t at, uint32_t value) {
-  descriptor[(at - MME_ARCH) / 4] = value;
-}
+/* Rows and columns of an array. */
+enum { M = 64 };
 static void mme_descriptor(uint32_t* d, int north, uint64_t x, uint64_t w, uint64_t y,
                            uint32_t sob) {
   memset(d, 0, 0x88 * 4);
@@ -142,31 +126,29 @@ static void mme_descriptor(uint32_t* d, int north, uint64_t x, uint64_t w, uint6
   set(d, 0x24, 0xC0000000);
   set(d, 0x28, (S - 1) | (R - 1) << 8 | 0 << 16 | (uint32_t)((K + 4 * M - 1) / (4 * M) - 1) << 24);
   /* dims of S, L, O that each loop moves */
-  set(d, 0x2C, (1 | 2 << 3 | 5 << 6) | (uint32_t)(2 | 3 << 3 | 5 << 6) << 16);
-  set(d, 0x30, (3 | 4 << 3 | 5 << 6) | (uint32_t)(5 | 0 << 3 | 0 << 6) << 16);
+  set(d, 0x2C, dims(1, 2, 5, 2, 3, 5));
+  set(d, 0x30, dims(3, 4, 5, 5, 0, 0));
   set(d, 0x34, (B * H * W + M - 1) / M - 1);
   set(d, 0x38, 5 | 5 << 3 | 5 << 6);
-  const int32_t xs[5] = {1, C, C * W, C * W * H, C * W * H};
-  const int32_t ws[5] = {1, K, K * C, K * C * S, K * C * S * R};
-  const int32_t ys[5] = {1, K, K * W, K * W * H, K * W * H};
+  const int32_t *xs = kXStrides, *ws = kWStrides, *ys = kYStrides;
   const struct tensor s = {{C, W * xs[1], H * xs[2], 1 * xs[3], B * xs[4]},
                            {0, xs[1], xs[2], xs[3], 0},
                            {C, W * xs[1], H * xs[2], 1 * xs[3]},
-                           {xs[1], xs[2], xs[3], xs[4]},
-                           M - 1};
+                           {xs[1], xs[2], xs[3], xs[4]}};
   const struct tensor l = {{K, C * ws[1], S * ws[2], R * ws[3], 1 * ws[4]},
                            {4 * M, 0, ws[2], ws[3], ws[4]},
                            {M, C * ws[1], ws[2], ws[3]},
-                           {ws[1], ws[2], ws[3], ws[4]},
-                           C - 1};
+                           {ws[1], ws[2], ws[3], ws[4]}};
   const struct tensor o = {{K, W * ys[1], H * ys[2], 1 * ys[3], B * ys[4]},
                            {4 * M, 0, 0, 0, 0},
                            {M, W * ys[1], H * ys[2], 1 * ys[3]},
-                           {ys[1], ys[2], ys[3], ys[4]},
-                           M - 1};
+                           {ys[1], ys[2], ys[3], ys[4]}};
   put_tensor(d, 0x3C, &s);
   put_tensor(d, 0xAC, &l);
   put_tensor(d, 0x140, &o);
+  set(d, 0x84, M - 1); /* lines */
+  set(d, 0xF4, C - 1);
+  set(d, 0x188, M - 1);
   set(d, 0x8C, (uint32_t)-xs[1]); /* padding of one on every side */
   set(d, 0x90, (uint32_t)-xs[2]);
   const uint32_t local = north ? 2 * M : 0;
@@ -184,30 +166,13 @@ static void mme_descriptor(uint32_t* d, int north, uint64_t x, uint64_t w, uint6
 }
 
 static void convolution(void) {
-  static uint16_t x[B * H * W * C], w[R * S * C * K];
-  static float y[B * H * W * K], wanted[B * H * W * K];
-  for (int i = 0; i < B * H * W * C; ++i) x[i] = bf16((float)(i * 7 % 11 - 5));
-  for (int i = 0; i < R * S * C * K; ++i) w[i] = bf16((float)(i * 5 % 7 - 3));
-  for (int b = 0; b < B; ++b)
-    for (int h = 0; h < H; ++h)
-      for (int v = 0; v < W; ++v)
-        for (int k = 0; k < K; ++k) {
-          float sum = 0;
-          for (int r = 0; r < R; ++r)
-            for (int q = 0; q < S; ++q)
-              for (int c = 0; c < C; ++c) {
-                const int i = h + r - 1, j = v + q - 1;
-                if (i < 0 || i >= H || j < 0 || j >= W) continue;
-                const int at = ((b * H + i) * W + j) * C + c, tap = ((r * S + q) * C + c) * K + k;
-                sum += (float)(at * 7 % 11 - 5) * (float)(tap * 5 % 7 - 3);
-              }
-          wanted[((b * H + h) * W + v) * K + k] = sum;
-        }
+  static float y[B * H * W * K];
+  fill_convolution();
   const uint64_t base = ip.dram_base_address + 0x100000;
   const uint64_t at_x = base, at_w = base + 0x10000, at_y = base + 0x100000;
   const uint64_t bodies = base + 0x400000, uppers = base + 0x500000;
-  upload(x, at_x, sizeof x);
-  upload(w, at_w, sizeof w);
+  upload(conv_x, at_x, sizeof conv_x);
+  upload(conv_w, at_w, sizeof conv_w);
   memset(y, 0xFF, sizeof y);
   upload(y, at_y, sizeof y);
   const uint32_t sob = 80;
@@ -216,9 +181,7 @@ static void convolution(void) {
     static uint32_t descriptor[0x88];
     mme_descriptor(descriptor, north, at_x, at_w, at_y, sob + 2 * (uint32_t)north);
     struct buffer b = {{0}, 0}, u = {{0}, 0};
-    put(&b, 0x88 / 2);
-    put(&b, op(WREG_BULK) | MME_ARCH << 8);
-    for (int i = 0; i < 0x88; ++i) put(&b, descriptor[i]);
+    put_descriptor(&b, 0, descriptor, 0x88);
     put_wreg(&b, MME_CMD, 1, RB);
     const uint64_t body = bodies + 0x1000 * (uint64_t)north,
                    upper = uppers + 0x1000 * (uint64_t)north;
@@ -234,7 +197,7 @@ static void convolution(void) {
   chunks[2] = by_handle(GAUDI_QUEUE_ID_DMA_1_3, &wait);
   run(chunks, 3, "a convolution");
   download(at_y, y, sizeof y);
-  check(memcmp(y, wanted, sizeof y) == 0, "a convolution on both MMEs");
+  check(memcmp(y, conv_y, sizeof y) == 0, "a convolution on both MMEs");
 }
 
 static void refusals(void) {
