@@ -1,6 +1,8 @@
 """A program that is killed anywhere in its work leaves nothing that hurts the next.
 
-    kill_test.py libopenhpu_node.so program kills
+    kill_test.py libopenhpu_node.so program kills ...
+
+on the card that OPENHPU_NODE names. Of several numbers of kills the last one counts.
 """
 
 import os
@@ -12,7 +14,9 @@ import time
 import unittest
 
 LIBRARY, PROGRAM = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
-KILLS = int(sys.argv.pop(1))
+KILLS = 0
+while len(sys.argv) > 1 and sys.argv[1].isdigit():
+    KILLS = int(sys.argv.pop(1))
 
 
 class KillTest(unittest.TestCase):
