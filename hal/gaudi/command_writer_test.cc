@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -16,6 +16,7 @@
 #include "hal/abi/gaudi/sync_manager.h"
 #include "hal/abi/gaudi/tpc.h"
 #include "hal/chip.h"
+#include "hal/command_writer_testing.h"
 
 namespace openhpu::hal {
 namespace {
@@ -31,59 +32,16 @@ const Chip& Gaudi() {
 }
 
 std::unique_ptr<CommandWriter> Writer(Engine engine, Role role) {
-  auto writer = CommandWriter::Create(Gaudi(), engine, role);
-  EXPECT_TRUE(writer.ok()) << writer.status();
-  return std::move(*writer);
+  return MakeWriter(Gaudi(), engine, role);
 }
 
-constexpr Engine kHost = {EngineKind::kHostDma, 0};
-constexpr Engine kDma0 = {EngineKind::kDma, 0};
-constexpr Engine kMme0 = {EngineKind::kMme, 0};
-constexpr Engine kTpc3 = {EngineKind::kTpc, 3};
-
-constexpr uint64_t kSymbols[] = {0x1'2000'0000, 0x2'3000'0000, 0x3'FFFF'FF00, 0x4'0000'2000};
-
-// One packet as a CP would see it.
-struct Packet {
-  abi::Opcode opcode;
-  uint32_t value, ctl;
-  std::vector<uint32_t> rest;  // what follows the first two words
-  uint64_t Address(size_t at) const { return uint64_t{rest[at + 1]} << 32 | rest[at]; }
-};
-
-// Relocates with symbols kSymbols, sobs from 64, monitors from 32, stream 2, and splits into
-// packets.
+using Packet = DecodedPacket<abi::Opcode>;
 std::vector<Packet> Decode(CommandBlob blob) {
-  RelocationValues values{kSymbols, 64, 32, 2};
-  EXPECT_TRUE(Relocate(blob.relocations, values, absl::MakeSpan(blob.bytes)).ok());
-  std::vector<uint32_t> words(blob.bytes.size() / 4);
-  std::memcpy(words.data(), blob.bytes.data(), blob.bytes.size());
-  std::vector<Packet> packets;
-  for (size_t at = 0; at < words.size();) {
-    Packet p;
-    p.value = words[at];
-    p.ctl = words[at + 1];
-    p.opcode = abi::OpcodeOf(p.ctl);
-    size_t length = abi::PacketBytes(p.opcode) / 4;
-    if (p.opcode == abi::Opcode::kWregBulk) {
-      length += 2 * abi::PacketWregBulk::SIZE64::Get(p.value);
-    }
-    if (length == 0 || at + length > words.size()) {
-      ADD_FAILURE() << "no packet at word " << at;
-      break;
-    }
-    p.rest.assign(words.begin() + at + 2, words.begin() + at + length);
-    packets.push_back(p);
-    at += length;
-  }
-  return packets;
+  return DecodeCommands<abi::Ctl, abi::PacketWregBulk>(std::move(blob));
 }
 
 void ExpectMessage(const Packet& p, uint32_t base, uint32_t offset, uint32_t value) {
-  EXPECT_EQ(p.opcode, abi::Opcode::kMsgShort);
-  EXPECT_EQ(abi::PacketMsgShort::BASE::Get(p.ctl), base);
-  EXPECT_EQ(abi::PacketMsgShort::MSG_ADDR_OFFSET::Get(p.ctl), offset);
-  EXPECT_EQ(p.value, value);
+  ExpectShortMessage<abi::PacketMsgShort>(p, base, offset, value);
 }
 
 TEST(CommandWriterTest, MonitorsPointAtTheFenceCounterOfTheirStream) {
@@ -354,11 +312,6 @@ TEST(CommandWriterTest, AQuietBoxAddsNothing) {
   EXPECT_EQ(packets.size(), 5u);  // the caches are invalidated once a body
   const std::vector<uint32_t> r = Registers(packets, abi::tpc::TPC_EXECUTE::kOffset);
   EXPECT_EQ(r[abi::tpc::QM_SYNC_OBJECT::kOffset / 4], 0x80000000u);
-}
-
-void ExpectStatus(const absl::Status& status, StatusCode code, const char* what) {
-  EXPECT_EQ(status.code(), code) << status;
-  EXPECT_NE(std::string(status.message()).find(what), std::string::npos) << status.message();
 }
 
 TEST(CommandWriterTest, ARoleHasItsOwnCallsOnly) {
