@@ -96,7 +96,8 @@ class Card final : public Simulator, private CompletionListener {
   bool expects_faults();
   // Names of the units that work, or have work: "DMA2".
   std::vector<std::string> BusyEngines();
-  // Registers, as Machine has them.
+  // Registers, as Machine has them, at the host's time. A look takes as long as a poll, so that who
+  // only looks sees the machine go on.
   absl::StatusOr<uint32_t> ReadRegister(uint64_t address);
   absl::Status WriteRegister(uint64_t address, uint32_t value);
   // Memory of the device or a mapping, for debugging, DRAM by physical address, too: null where

@@ -198,16 +198,22 @@ std::vector<std::string> Card::BusyEngines() {
 
 absl::StatusOr<uint32_t> Card::ReadRegister(uint64_t address) {
   const Door door(context());
+  const Call call(*this, "ReadRegister", timing().poll);
+  CatchUp();
   return machine_->ReadRegister(address);
 }
 
 absl::Status Card::WriteRegister(uint64_t address, uint32_t value) {
   const Door door(context());
+  const Call call(*this, "WriteRegister", timing().poll);
+  CatchUp();
   return machine_->WriteRegister(address, value);
 }
 
 std::byte* Card::Peek(DeviceAddress address, uint64_t bytes) {
   const Door door(context());
+  const Call call(*this, "Peek", timing().poll);
+  CatchUp();
   MachineMemory& memory = *machine_->environment().memory;
   const absl::StatusOr<std::byte*> host = memory.Resolve(address, bytes);
   return host.ok() ? *host : memory.PhysicalDram(address.value(), bytes);

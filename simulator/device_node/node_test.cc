@@ -495,6 +495,65 @@ TEST_F(NodeTest, TooManyInFlightIsTryAgain) {
   EXPECT_EQ(counters.ctx_max_cs_in_flight_drop_cnt, 1u);
 }
 
+// The completion of a transfer, which goes a way of its own, has arrived when the program looks.
+TEST_F(NodeTest, DebugfsShowsRegistersAsOfTheProgramsTime) {
+  using hal::abi::gaudi::PacketMsgLong;
+  using hal::abi::gaudi::PacketWreg32;
+  constexpr uint64_t kSyncObject = 0x7FFC492000 + 4 * 200;
+  NodeFile file(node_.get(), folder_);
+  hl_info_hw_ip_info ip{};
+  ASSERT_EQ(file.Info(HL_INFO_HW_IP_INFO, &ip), 0);
+  std::vector<char> host(4096);
+  uint64_t address = 0, sequence = 0;
+  ASSERT_EQ(file.MapHost(host.data(), host.size(), &address), 0);
+  const auto write = [](uint32_t offset, uint32_t value) {
+    PacketWreg32 packet;
+    packet.ctl = PacketWreg32::REG_OFFSET::Set(packet.ctl, offset);
+    packet.value = value;
+    return packet;
+  };
+  auto copy = Copy(address, ip.sram_base_address, 4096);
+  copy.ctl = hal::abi::gaudi::PacketLinDma::WR_COMP_EN::Set(copy.ctl, 1);
+  ASSERT_EQ(
+      file.SubmitPackets(kToDevice, &sequence, write(0x80, uint32_t{0xFFFFFFFF & kSyncObject}),
+                         write(0x84, uint32_t{kSyncObject >> 32}), write(0x7C, 0x80000004), copy),
+      0);
+  hl_wait_cs_out result;
+  ASSERT_EQ(file.Wait(sequence, kSecond, &result), 0);
+  uint64_t value = 0;
+  ASSERT_EQ(node_->ReadWord(kSyncObject, 4, &value), 0);
+  EXPECT_EQ(value, 4u);
+}
+
+TEST_F(NodeTest, AProgramThatLooksAtARegisterOnlySeesItChange) {
+  constexpr uint64_t kSyncObject = 0x7FFC492000 + 4 * 200;
+  NodeFile file(node_.get(), folder_);
+  uint64_t sequence = 0;
+  hal::abi::gaudi::PacketMsgLong message;
+  message.addr = kSyncObject;
+  message.value = 5;
+  ASSERT_EQ(file.SubmitPackets(kToDevice, &sequence, message), 0);
+  uint64_t value = 0;
+  for (int i = 0; i < 1000 && value == 0; ++i)
+    ASSERT_EQ(node_->ReadWord(kSyncObject, 4, &value), 0);
+  EXPECT_EQ(value, 5u);
+}
+
+TEST_F(NodeTest, AProgramThatLooksAtMemoryByDebugfsSeesItChange) {
+  NodeFile file(node_.get(), folder_);
+  hl_info_hw_ip_info ip{};
+  ASSERT_EQ(file.Info(HL_INFO_HW_IP_INFO, &ip), 0);
+  std::vector<char> host(1 << 20, 7);
+  uint64_t address = 0, sequence = 0;
+  ASSERT_EQ(file.MapHost(host.data(), host.size(), &address), 0);
+  const uint64_t last = ip.sram_base_address + host.size() - 8;
+  ASSERT_EQ(file.SubmitPackets(kToDevice, &sequence, Copy(address, ip.sram_base_address, 1 << 20)),
+            0);
+  uint64_t value = 0;
+  for (int i = 0; i < 10000 && value == 0; ++i) ASSERT_EQ(node_->ReadWord(last, 8, &value), 0);
+  EXPECT_EQ(value, 0x0707070707070707u);
+}
+
 // Simulated time has 64 bits of picoseconds, 213 days.
 TEST_F(NodeTest, AProgramThatWaitsForLongerThanThereIsTimeEndsToo) {
   NodeFile file(node_.get(), folder_);
