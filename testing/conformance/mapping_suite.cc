@@ -86,6 +86,27 @@ TEST_F(MappingSuite, AGibibyteOfUntouchedMemoryIsMapped) {
   EXPECT_OK(driver().UnmapHost(mapped));
 }
 
+TEST_F(MappingSuite, AGibibyteIsOneCopyEachWay) {
+  constexpr uint64_t kBytes = uint64_t{1} << 30;
+  if (driver().info().dram_user_bytes < kBytes + kPage) GTEST_SKIP() << "the device has less";
+  const UntouchedMemory in(kBytes), out(kBytes + kPage);
+  ASSERT_TRUE(in.ok() && out.ok());
+  for (uint64_t at = 0; at + 64 < kBytes; at += 5 * kMiB - 13) {
+    std::memcpy(in.begin() + at, &at, sizeof at);
+  }
+  in.begin()[kBytes - 1] = std::byte{0x5A};
+  out.begin()[kBytes] = std::byte{0xA5};
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress dram, Dram(kBytes));
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress from, driver().MapHost(in.begin(), kBytes));
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress to, driver().MapHost(out.begin(), kBytes + kPage));
+  ASSERT_OK(Copy(from, dram, kBytes));
+  ASSERT_OK(Copy(dram, to, kBytes));
+  EXPECT_EQ(std::memcmp(in.begin(), out.begin(), kBytes), 0);
+  EXPECT_EQ(out.begin()[kBytes], std::byte{0xA5});
+  EXPECT_OK(driver().UnmapHost(from));
+  EXPECT_OK(driver().UnmapHost(to));
+}
+
 TEST_F(MappingSuite, SizesUpToManyMebibytesAreReachedToTheirEnds) {
   const UntouchedMemory memory(260 * kMiB);
   ASSERT_TRUE(memory.ok());
