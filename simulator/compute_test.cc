@@ -6,6 +6,10 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "hal/abi/gaudi/packets.h"
+#include "hal/abi/gaudi/tpc.h"
+#include "hal/abi/gaudi2/qman.h"
+#include "hal/abi/gaudi2/tpc.h"
 #include "hal/command_writer.h"
 #include "hal/kernel/expression.h"
 #include "hal/kernel/kernels.h"
@@ -33,6 +37,23 @@ KernelTensor Dense(DType dtype, hal::TpcDims sizes) {
   return t;
 }
 
+// Zeros for all tensors of a TPC's descriptor.
+std::vector<std::byte> ClearTensors(const hal::Chip& chip) {
+  const bool gaudi2 = chip.dialect() == "gaudi2";
+  const uint32_t bytes = hal::abi::gaudi::kTpcMaxTensors *
+                         static_cast<uint32_t>(gaudi2 ? sizeof(hal::abi::gaudi2::TpcTensor)
+                                                      : sizeof(hal::abi::gaudi::TpcTensor));
+  hal::abi::gaudi::PacketWregBulk packet;
+  packet.size = hal::abi::gaudi::PacketWregBulk::SIZE64::Set(0, bytes / 8);
+  packet.ctl = hal::abi::gaudi::PacketWregBulk::REG_OFFSET::Set(
+      packet.ctl,
+      gaudi2 ? hal::abi::gaudi2::qman::kEngineWregBase + hal::abi::gaudi2::tpc::QM_TENSOR::kOffset
+             : hal::abi::gaudi::tpc::QM_TENSOR::kOffset);
+  std::vector<std::byte> commands(sizeof packet + bytes);
+  std::memcpy(commands.data(), &packet, sizeof packet);
+  return commands;
+}
+
 // out = op(in0, in1)
 hal::ExpressionProgram Binary(hal::ExprOp op, DType in, DType out) {
   hal::ExpressionProgram p;
@@ -58,9 +79,12 @@ class Launcher {
   std::unique_ptr<CommandWriter> Body(Engine engine) {
     return *CommandWriter::Create(chip_, engine, CommandWriter::Role::kBody);
   }
-  void Add(Engine engine, CommandWriter& body) {
-    const uint32_t bytes = body.size();
-    const uint32_t symbol = Symbol(card_.Upload(Bytes(body)));
+  // `first`: commands before the body's.
+  void Add(Engine engine, CommandWriter& body, std::vector<std::byte> first = {}) {
+    const std::vector<std::byte> rest = Bytes(body);
+    first.insert(first.end(), rest.begin(), rest.end());
+    const auto bytes = static_cast<uint32_t>(first.size());
+    const uint32_t symbol = Symbol(card_.Upload(first));
     auto upper = *CommandWriter::Create(chip_, engine, CommandWriter::Role::kUpper);
     EXPECT_THAT(upper->Run({symbol, 0}, bytes), IsOk());
     const std::vector<std::byte> commands = Bytes(*upper);
@@ -115,7 +139,7 @@ class ComputeTest : public ::testing::TestWithParam<const char*> {
   }
   // Adds boxes of the launch on all TPCs; signals sob 0.
   int AddBoxes(Launcher& launcher, const hal::KernelLaunch& launch, uint32_t kernel,
-               const std::vector<uint32_t>& tensors) {
+               const std::vector<uint32_t>& tensors, const std::vector<std::byte>& first = {}) {
     const int tpcs = static_cast<int>(card_->info().chip.tpc().count().value());
     const std::vector<hal::IndexBox> boxes = hal::SplitIndexSpace(launch, tpcs);
     for (size_t i = 0; i < boxes.size(); ++i) {
@@ -128,7 +152,7 @@ class ComputeTest : public ::testing::TestWithParam<const char*> {
       box.scalars = launch.scalars;
       box.box = boxes[i];
       EXPECT_THAT(body->Tpc(box, hal::Sob{0}), IsOk());
-      launcher.Add(engine, *body);
+      launcher.Add(engine, *body, first);
     }
     return static_cast<int>(boxes.size());
   }
@@ -160,6 +184,22 @@ TEST_P(ComputeTest, AddsOnAllTpcs) {
     EXPECT_EQ(engine.commands, 3u);
     EXPECT_GT(engine.bytes_read, 2 * engine.bytes_written - 3000);
   }
+}
+
+TEST_P(ComputeTest, TakesWholeDescriptorsWhoseLastTensorsAreZeros) {
+  const KernelTensor t = Dense(DType::kFloat32, {100, 30, 1, 1, 1});
+  const std::vector<float> a(100 * 30, 3), b(a.size(), 4), sum(a.size(), 7);
+  ASSERT_OK_AND_ASSIGN(
+      const hal::KernelLaunch launch,
+      hal::MakeFused(Binary(hal::ExprOp::kAdd, DType::kFloat32, DType::kFloat32), {t, t}, {t}));
+  Launcher launcher(card_);
+  const DeviceAddress out = card_.Allocate(4 * a.size());
+  const int boxes = AddBoxes(
+      launcher, launch, launcher.Symbol(Load(launch.image)),
+      {launcher.Symbol(card_.Upload(a)), launcher.Symbol(card_.Upload(b)), launcher.Symbol(out)},
+      ClearTensors(card_->info().chip));
+  EXPECT_THAT(launcher.Run(1, boxes), IsOk());
+  EXPECT_EQ(card_.ReadAll<float>(out, a.size()), sum);
 }
 
 TEST_P(ComputeTest, ComparesIntoBooleans) {

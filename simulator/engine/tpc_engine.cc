@@ -82,11 +82,23 @@ void TpcEngine::Capture() {
   commands_.emplace_back();
   Command& command = commands_.back();
   command.tensors = tensors_;
+  while (command.tensors > 0 && Unused(command.tensors - 1)) --command.tensors;
   if (gaudi2_) return CaptureGaudi2(command);
   std::memcpy(static_cast<void*>(&command.descriptor), registers(tpc::QM_TENSOR::kOffset),
               sizeof command.descriptor);
   command.signal_address = (uint64_t{reg(tpc::SM_BASE_ADDRESS_HIGH::kOffset)} << 32) |
                            command.descriptor.sync_object.addr;
+}
+
+bool TpcEngine::Unused(uint32_t index) const {
+  // Both chips' tensors begin alike, and their configurations have the dims in the same bits.
+  const uint32_t offset = gaudi2_
+                              ? tpc2::QM_TENSOR::kOffset + index * uint32_t{sizeof(abi2::TpcTensor)}
+                              : tpc::QM_TENSOR::kOffset + index * uint32_t{sizeof(abi::TpcTensor)};
+  abi::TpcTensor tensor;
+  std::memcpy(static_cast<void*>(&tensor), registers(offset), sizeof tensor);
+  return tensor.base_addr_low == 0 && tensor.base_addr_high == 0 &&
+         tpc::TENSOR_CONFIG::VALID_DIM_MASK::Get(tensor.tensor_config) == 0;
 }
 
 void TpcEngine::CaptureGaudi2(Command& command) const {

@@ -2,8 +2,9 @@
 // by the image in the page before the kernel's address.
 //
 // A descriptor does not say how many tensors its kernel has: they are those written since the last
-// EXECUTE (as many as before, if none were). Gaudi2's descriptors are kept as Gaudi's: what only
-// they have is refused by name.
+// EXECUTE (as many as before, if none were), less the last ones without address and dims: programs
+// write whole descriptors, too. Gaudi2's descriptors are kept as Gaudi's: what only they have is
+// refused by name.
 #ifndef SIMULATOR_ENGINE_TPC_ENGINE_H_
 #define SIMULATOR_ENGINE_TPC_ENGINE_H_
 
@@ -52,6 +53,7 @@ class TpcEngine final : public Engine {
   void Complete() override;
   void ResetCommands() override;
 
+  bool Unused(uint32_t index) const;
   void CaptureGaudi2(Command& command) const;
   static uint64_t Hash(const Command& command);
   static bool Same(const Command& a, const Command& b);
