@@ -9,6 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "hal/abi/gaudi/blocks.h"
+#include "hal/abi/gaudi/dma_core.h"
 #include "hal/abi/gaudi/qman.h"
 #include "simulator/device_node/node_testing.h"
 #include "simulator/device_node/user_memory.h"
@@ -497,8 +498,8 @@ TEST_F(NodeTest, TooManyInFlightIsTryAgain) {
 
 // The completion of a transfer, which goes a way of its own, has arrived when the program looks.
 TEST_F(NodeTest, DebugfsShowsRegistersAsOfTheProgramsTime) {
-  using hal::abi::gaudi::PacketMsgLong;
   using hal::abi::gaudi::PacketWreg32;
+  namespace core = hal::abi::gaudi::dma_core;
   constexpr uint64_t kSyncObject = 0x7FFC492000 + 4 * 200;
   NodeFile file(node_.get(), folder_);
   hl_info_hw_ip_info ip{};
@@ -515,8 +516,10 @@ TEST_F(NodeTest, DebugfsShowsRegistersAsOfTheProgramsTime) {
   auto copy = Copy(address, ip.sram_base_address, 4096);
   copy.ctl = hal::abi::gaudi::PacketLinDma::WR_COMP_EN::Set(copy.ctl, 1);
   ASSERT_EQ(
-      file.SubmitPackets(kToDevice, &sequence, write(0x80, uint32_t{0xFFFFFFFF & kSyncObject}),
-                         write(0x84, uint32_t{kSyncObject >> 32}), write(0x7C, 0x80000004), copy),
+      file.SubmitPackets(kToDevice, &sequence,
+                         write(core::WR_COMP_ADDR_LO::kOffset, uint32_t{0xFFFFFFFF & kSyncObject}),
+                         write(core::WR_COMP_ADDR_HI::kOffset, uint32_t{kSyncObject >> 32}),
+                         write(core::WR_COMP_WDATA::kOffset, 0x80000004), copy),
       0);
   hl_wait_cs_out result;
   ASSERT_EQ(file.Wait(sequence, kSecond, &result), 0);
@@ -534,8 +537,9 @@ TEST_F(NodeTest, AProgramThatLooksAtARegisterOnlySeesItChange) {
   message.value = 5;
   ASSERT_EQ(file.SubmitPackets(kToDevice, &sequence, message), 0);
   uint64_t value = 0;
-  for (int i = 0; i < 1000 && value == 0; ++i)
+  for (int i = 0; i < 1000 && value == 0; ++i) {
     ASSERT_EQ(node_->ReadWord(kSyncObject, 4, &value), 0);
+  }
   EXPECT_EQ(value, 5u);
 }
 
