@@ -214,6 +214,18 @@ TEST_F(CardFaultsTest, TheTraceShowsFaultsAndResets) {
   EXPECT_EQ(resets, 1);
 }
 
+TEST_F(CardFaultsTest, AFaultEndsAWaitThoughAnotherSubmissionEndsFirst) {
+  ASSERT_THAT(Order("hard_reset", 100000), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Sequence stuck,
+                       card_.Submit({card_.External(abi::DmaQueue(0, 1), Packets().Fence())}));
+  ASSERT_OK_AND_ASSIGN(const Sequence quick,
+                       card_.Submit({card_.External(abi::DmaQueue(1, 0), Packets().Nop())}));
+  EXPECT_THAT(card_.Wait(stuck, absl::Milliseconds(1)),
+              StatusIs(StatusCode::kAborted, HasSubstr("resets")));
+  EXPECT_EQ(now(), card_->struck_faults()[0].when);
+  EXPECT_THAT(card_.Wait(quick), IsOk());
+}
+
 TEST(CardFaultsSpecTest, ASpecOrdersFaults) {
   TestCard card("sim:tiny,fault=hard_reset@0,fault=ecc_corrected:HBM@1");
   EXPECT_THAT(card.Run({card.External(abi::DmaQueue(0, 0), Packets().Nop())}),

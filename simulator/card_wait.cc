@@ -153,8 +153,10 @@ absl::Status Card::RunUntilSettled(absl::Span<const Sequence> sequences, hal::Wa
       context().RunUntilIdleOrStopped();
     }
     NoteFault();
-    // A fault that is still to come ends a wait that has no other end.
-    if (failed_ || (has_deadline ? machine_->pending() : context().pending())) continue;
+    // A fault that is still to come ends a wait that has no other end; one that comes before the
+    // deadline does, too, if a completion has broken the run off.
+    const bool ran_out = has_deadline && (!timed_ || context().now() >= deadline);
+    if (failed_ || (ran_out ? machine_->pending() : context().pending())) continue;
     if (Settled(sequences, what, result, when)) break;
     // Who waits with a deadline may still submit what others wait for.
     if (has_deadline && !LooksInVain()) break;

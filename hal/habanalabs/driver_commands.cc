@@ -150,13 +150,13 @@ bool Driver::IsOverInKernel(Sequence last) {
     const absl::Status status = WaitInKernel(sequence, kernel, absl::ZeroDuration());
     if (absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status)) return false;
   }
-  return true;
+  MutexLock lock(&mutex_);
+  return !submissions_.HasOutlived(last);
 }
 
 void Driver::ReleaseRetired() {
   if (!connection_.is_open()) return FreeRetired();
   while (!retired_.empty() && IsOverInKernel(retired_.front().last)) {
-    // After a reset that failed half-way it is not mapped: nothing is lost.
     UnmapInKernel(retired_.front().address);
     std::free(retired_.front().bytes.data());
     retired_.pop_front();

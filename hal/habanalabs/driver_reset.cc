@@ -2,6 +2,7 @@
 // callers hold is made again under its old names.
 #include <fcntl.h>
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -35,6 +36,8 @@ absl::Status Driver::Reset() {
   absl::Status status = Reconnect();
   if (status.ok()) status = RestoreCommandMemories();
   if (status.ok()) status = RestoreMappings();
+  // Else new mappings could take addresses that old ones still want.
+  if (!status.ok()) connection_.Close();
   {
     MutexLock state(&mutex_);
     failed_ = !status.ok();
@@ -55,13 +58,16 @@ void Driver::AbortOpenSubmissions() {
   // What was complete before stays so, waited for or not.
   if (connection_.is_open()) {
     for (Sequence sequence : open) {
-      hl_wait_cs_args args = {};
-      {
+      hl_wait_cs_args args;
+      int error = 0;
+      do {  // a poll, so the lock is short
+        args = {};
         MutexLock lock(&mutex_);
         args.in.seq = submissions_.kernel(sequence);
-      }
-      if (connection_.Wait(&args) == 0 && (args.out.status == HL_WAIT_CS_STATUS_COMPLETED ||
-                                           (args.out.flags & HL_WAIT_CS_STATUS_FLAG_GONE))) {
+        error = connection_.Wait(&args);
+      } while (error == -EINTR);
+      if (error == 0 && (args.out.status == HL_WAIT_CS_STATUS_COMPLETED ||
+                         (args.out.flags & HL_WAIT_CS_STATUS_FLAG_GONE))) {
         MutexLock lock(&mutex_);
         submissions_.Complete(sequence);
       }

@@ -112,6 +112,7 @@ absl::Status Driver::Settle(Sequence sequence, int error, const hl_wait_cs_out& 
   std::string message =
       absl::StrCat("submission ", sequence.value(), " ", why, detail.empty() ? "" : ": ", detail);
   const bool goes_on = took_too_long && submissions_.survives(sequence);
+  if (goes_on) submissions_.Outlive(sequence);
   if (!goes_on && !failed_.exchange(true)) failure_ = detail.empty() ? message : detail;
   submissions_.Fail(sequence, absl::AbortedError(message));
   return *submissions_.result(sequence);

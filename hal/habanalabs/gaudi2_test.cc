@@ -372,6 +372,20 @@ TEST_P(Gaudi2Test, AFailureInAResetIsMadeGoodByTheNext) {
   EXPECT_OK(Submit(b));
 }
 
+TEST_P(Gaudi2Test, CommandsOfATimeoutThatIsSurvivedStayUntilAReset) {
+  const CommandMemory a = Nop();
+  const Chunk chunk = {QueueId(abi::PdmaQueue(0, 0)), a.handle, 8};
+  SubmitOptions options;
+  options.survives_timeout = true;
+  kernel_.outcome = Outcome::kTimedOut;
+  ASSERT_OK_AND_ASSIGN(const Sequence lost, driver_->SubmitWith({&chunk, 1}, options));
+  EXPECT_THAT(Poll(lost), StatusIs(StatusCode::kAborted));
+  EXPECT_OK(driver_->DestroyCommandMemory(a.handle));
+  EXPECT_EQ(kernel_.mappings(), 1u);
+  EXPECT_OK(driver_->Reset());
+  EXPECT_EQ(kernel_.mappings(), 0u);
+}
+
 TEST_P(Gaudi2Test, DramThatIsTakenSinceFailsTheReset) {
   kernel_.dram_taken = kDramPage;
   EXPECT_THAT(driver_->Reset(), StatusIs(StatusCode::kInternal, HasSubstr("another card")));

@@ -116,6 +116,8 @@ TEST_P(ResetTest, AMappingThatComesElsewhereFailsTheReset) {
   kernel_.memory_errors = {-ENOMEM, -ENOMEM};
   EXPECT_THAT(driver_->Reset(), StatusIs(StatusCode::kResourceExhausted));
   EXPECT_THAT(Submit(nop_), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("ENOMEM")));
+  // Nobody else gets the address meanwhile.
+  EXPECT_THAT(driver_->MapHost(&word, sizeof word), StatusIs(StatusCode::kFailedPrecondition));
   // The next try gets it.
   EXPECT_OK(driver_->Reset());
   EXPECT_OK(Submit(nop_));

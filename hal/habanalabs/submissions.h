@@ -5,6 +5,7 @@
 #ifndef HAL_HABANALABS_SUBMISSIONS_H_
 #define HAL_HABANALABS_SUBMISSIONS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -42,8 +43,18 @@ class Submissions {
   }
   int64_t time(Sequence s) const { return IsRecent(s) ? recent_[s.value() & mask_].time : 0; }
   bool survives(Sequence s) const { return IsRecent(s) && recent_[s.value() & mask_].survives; }
+  // The device goes on with one that took too long: until the kernel begins again, its queue may be
+  // in its commands.
+  void Outlive(Sequence s) {
+    outlived_ = outlived_ == 0 ? s.value() : std::min(outlived_, s.value());
+  }
+  // Whether that is one of those up to `last`.
+  bool HasOutlived(Sequence last) const { return outlived_ != 0 && outlived_ <= last.value(); }
   // The kernel begins to count again.
-  void Restart() { restarted_after_ = last_; }
+  void Restart() {
+    restarted_after_ = last_;
+    outlived_ = 0;
+  }
   Sequence last() const { return Sequence(last_); }
 
   // The first result stands.
@@ -69,7 +80,7 @@ class Submissions {
   // By number: the kernel's, or 0 when there is a result. Only from first_ to last_.
   std::vector<uint64_t> ring_;
   std::vector<Recent> recent_;  // by number, too: what is worth knowing of those with a result
-  uint64_t first_ = 1, last_ = 0, restarted_after_ = 0;
+  uint64_t first_ = 1, last_ = 0, restarted_after_ = 0, outlived_ = 0;
   std::map<uint64_t, absl::Status> errors_;
 };
 

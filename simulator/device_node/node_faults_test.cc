@@ -240,6 +240,14 @@ TEST_F(NodeFaultsTest, AFaultWithoutWorkIsSeenByWhoAsks) {
   ExpectResetAndRecovery();
 }
 
+TEST_F(NodeFaultsTest, ACorrectedErrorBeforeAnotherFaultIsStillALine) {
+  Order("ecc_corrected:HBM:0x40", 1000);
+  Order("page_fault:DMA0:0x20001234");
+  hl_wait_cs_out out{};
+  EXPECT_EQ(file_->Wait(Start(), 1000, &out), 0);
+  EXPECT_EQ(Events(), kEventPageFault);
+}
+
 TEST_F(NodeTest, FaultsAreOrderedByTheOptionsToo) {
   DeviceNode::Options options;
   options.directory = folder_;

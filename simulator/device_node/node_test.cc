@@ -294,7 +294,9 @@ TEST_F(NodeTest, AStagedSubmissionIsDoneWithItsLastPart) {
   ASSERT_EQ(file.Submit(one, &part, staged, 0, first), 0);
   EXPECT_EQ(file.Submit(one, &part, staged, 0, part), -EINVAL);
   ASSERT_EQ(file.Submit(one, &part, staged | HL_CS_FLAGS_STAGED_SUBMISSION_LAST, 0, first), 0);
+  const Picoseconds begin = node_->host_time();
   EXPECT_EQ(file.Wait(first, kSecond, &out), 0);
+  EXPECT_LT(node_->host_time() - begin, Picoseconds(1000000000));  // not its timeout
   EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_COMPLETED));
   EXPECT_EQ(file.Submit(one, &part, staged, 0, first), -EINVAL);
 }

@@ -260,6 +260,8 @@ int Node::CsIoctl(File& file, hl_cs_args& args) {
     WaitForAny(context, {&sequence, 1}, ~uint64_t{0}, lock);
     Picoseconds ready;
     if (const int error = ResultOf(context, sequence, &ready); error != 0) return error;
+    // The lock was given up meanwhile.
+    if (const int error = Usable(file); error != 0) return error;
   }
   context.switched = true;
   uint64_t sequence = 0;

@@ -148,8 +148,9 @@ void Node::NoteEvent(Context& context, const hal::HealthEvent& event) {
       break;
     case Kind::kEcc:
     case Kind::kHardwareError:
-      // A corrected one is a count and no more; what memory has lost is lost.
-      if (!card_->faulted()) break;
+      // A corrected one is a count and no more, even when something else has stopped the card
+      // since; what memory has lost is lost.
+      if (!card_->faulted() || event.message != fault.message) break;
       Notify(context, HL_NOTIFIER_EVENT_GENERAL_HW_ERR);
       HardReset(context);
       break;
@@ -204,9 +205,17 @@ void Node::WaitForAny(Context& context, absl::Span<const uint64_t> sequences, ui
       }
       const CommandSubmission& cs = *context.submissions.Find(sequence);
       if (cs.staged != nullptr) {
+        if (!cs.staged->has_last || cs.staged->lost) continue;
+        // One part that is not over, or the last to end: another would end the wait at once.
+        Sequence slowest;
+        Picoseconds end;
         for (const Sequence part : cs.staged->cards) {
-          if (part.value() != 0 && Completion(cs) != Card::kNever) cards.push_back(part);
+          const Picoseconds ready = card_->CompletionTime(part);
+          if (ready < end) continue;
+          end = ready;
+          slowest = part;
         }
+        if (slowest.value() != 0) cards.push_back(slowest);
       } else if (cs.card.value() != 0) {
         cards.push_back(cs.card);
       }

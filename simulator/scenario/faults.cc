@@ -167,8 +167,11 @@ void NoteFaults(const Scenario& scenario, Picoseconds start, Simulator& simulato
 int CountFaults(const Scenario& scenario, Picoseconds start, Simulator& simulator) {
   Report report;
   NoteFaults(scenario, start, simulator, report);
-  return static_cast<int>(std::count_if(report.faults.begin(), report.faults.end(),
-                                        [](const Report::Fault& f) { return f.came; }));
+  return static_cast<int>(
+      std::count_if(report.faults.begin(), report.faults.end(), [](const Report::Fault& f) {
+        return f.came && f.fault.kind != InjectedFault::Kind::kEccCorrected &&
+               f.fault.kind != InjectedFault::Kind::kThrottle;
+      }));
 }
 
 void NoteEvents(Simulator& simulator, Report& report) {

@@ -23,7 +23,7 @@ absl::Status CheckFaults(const Scenario& scenario, std::string_view where,
 // Orders them, from `start` on. An error names the field.
 absl::Status OrderFaults(const Scenario& scenario, Picoseconds start, Simulator& simulator);
 
-// How many of them have come.
+// How many of them have come that can fail a repeat.
 int CountFaults(const Scenario& scenario, Picoseconds start, Simulator& simulator);
 // Which of them have come.
 void NoteFaults(const Scenario& scenario, Picoseconds start, Simulator& simulator, Report& report);

@@ -52,6 +52,8 @@ TEST(ScenarioFaultsTest, AWrongFaultNamesLineAndField) {
               HasSubstr("file.textproto:7: faults[0].address: "));
   EXPECT_THAT(ErrorOf("faults { kind: HARD_RESET\n at_ns: 18446744073709551615 }"),
               HasSubstr("file.textproto:6: faults[0].at_ns: "));
+  EXPECT_THAT(ErrorOf("faults: [{kind: HARD_RESET}, {at_ns: 1}]"),
+              HasSubstr("file.textproto:5: faults[1].kind: "));
   EXPECT_THAT(ErrorOf("faults { kind: 77 }"), HasSubstr("file.textproto:5"));
   EXPECT_THAT(ErrorOf("faults { kind: METEOR }"), HasSubstr("file.textproto:5:"));
   EXPECT_THAT(ErrorOf("reset_after_fault: true"), HasSubstr("reset_after_fault: "));
@@ -109,6 +111,10 @@ TEST(ScenarioFaultsTest, WithoutAResetTheRunEndsAndFails) {
   EXPECT_THAT(ToJson(report), HasSubstr("\"recovered\":false"));
   // Unless it is what the scenario is about.
   EXPECT_TRUE(RunIt(fault + " expect { metric: RECOVERED at_most: 0 }").passed);
+  // Of what was not measured nothing holds.
+  EXPECT_FALSE(RunIt(fault + " expect { metric: RECOVERED at_most: 0 } "
+                             "expect { metric: LATENCY_US at_most: 1 }")
+                   .passed);
 }
 
 TEST(ScenarioFaultsTest, AFaultWhileTheWorkIsLoadedAgainIsOneMoreReset) {
@@ -134,13 +140,18 @@ TEST(ScenarioFaultsTest, WhatIsLateHasNotCome) {
 
 TEST(ScenarioFaultsTest, WhatNoFaultOfTheScenarioExplainsIsAnError) {
   // The chip's own spec breaks it, some time in the repeats.
-  const absl::StatusOr<Scenario> scenario = ParseScenario(
-      "name: \"x\" chip: \"tiny,fault=hard_reset@3000000\" reset_after_fault: true repeats: 1000 "
-      "copy { bytes: 65536 direction: DEVICE_TO_HOST } "
-      "faults { kind: ECC_UNCORRECTED engine: \"HBM\" at_ns: 1000000000000000 }",
-      "x");
-  ASSERT_OK(scenario);
-  EXPECT_THAT(RunScenario(*scenario, ".", nullptr), StatusIs(absl::StatusCode::kAborted));
+  for (const char* fault : {"ECC_UNCORRECTED engine: \"HBM\" at_ns: 1000000000000000",
+                            "ECC_CORRECTED engine: \"HBM\" at_ns: 0"}) {
+    const absl::StatusOr<Scenario> scenario = ParseScenario(
+        absl::StrCat("name: \"x\" chip: \"tiny,fault=hard_reset@3000000\" reset_after_fault: true "
+                     "repeats: 1000 copy { bytes: 65536 direction: DEVICE_TO_HOST } "
+                     "faults { kind: ",
+                     fault, " }"),
+        "x");
+    ASSERT_OK(scenario);
+    EXPECT_THAT(RunScenario(*scenario, ".", nullptr), StatusIs(absl::StatusCode::kAborted))
+        << fault;
+  }
 }
 
 TEST(ScenarioFaultsTest, ThrottlingLastsUntilItsEnd) {

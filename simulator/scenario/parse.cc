@@ -90,6 +90,8 @@ int LineOfFault(const google::protobuf::TextFormat::ParseInfoTree& places, int f
   const auto* const faults =
       Scenario::descriptor()->FindFieldByNumber(Scenario::kFaultsFieldNumber);
   int line = places.GetLocation(faults, fault).line;
+  // A list in brackets has one place for all.
+  if (line < 0) line = places.GetLocation(faults, 0).line;
   const auto* const inside = places.GetTreeForNested(faults, fault);
   const auto* const descriptor = OrderedFault::descriptor()->FindFieldByName(std::string(field));
   if (inside != nullptr && descriptor != nullptr) {
