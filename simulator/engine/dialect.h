@@ -67,6 +67,16 @@ struct SyncRegister {
   uint32_t index = 0;
 };
 
+// What MON_CONFIG asks of a monitor; all as at rest where there is no such register.
+struct MonitorMode {
+  uint32_t high_group = 0;  // bits of the group above those in MON_ARM
+  uint32_t writes = 1;      // its own, and those of the monitors behind it
+  bool to_queue = false;    // its payload, to the completion queue that its low address names
+  bool interrupt = false;   // and the queue's interrupt
+  bool is_long = false;     // it watches the long value of one half of its group
+  bool high_half = false;
+};
+
 // What a CP shows in its status register.
 struct CpState {
   uint32_t messages = 0;  // in flight
@@ -116,10 +126,11 @@ struct Dialect {
   void (*reset_sync_globals)(RegisterValues& values);
   uint32_t sync_error_log_lsb;  // which monitor, in SM_SEI_CAUSE
   const char* (*sync_label)(int manager);
-  // Of MON_CONFIG: bits of the group above those in MON_ARM, and what is not modelled, or null.
-  uint32_t (*high_group)(uint32_t config);
+  MonitorMode (*monitor_mode)(uint32_t config);
+  // Why the MON_CONFIG has no meaning, or null.
   const char* (*refuses_monitor)(uint32_t config);
-  const char* (*refuses_sob)(uint32_t value);
+  // Whether a word for an object is for the long value that it begins.
+  bool (*writes_long)(uint32_t word);
 };
 
 const Dialect& GaudiDialect();

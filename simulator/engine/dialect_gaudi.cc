@@ -147,9 +147,9 @@ Dialect Make() {
     static constexpr const char* kLabels[] = {"W_S", "E_S", "W_N", "E_N"};
     return kLabels[manager % 4];
   };
-  d.high_group = [](uint32_t) -> uint32_t { return 0; };
+  d.monitor_mode = [](uint32_t) { return MonitorMode(); };
   d.refuses_monitor = [](uint32_t) -> const char* { return nullptr; };
-  d.refuses_sob = [](uint32_t) -> const char* { return nullptr; };
+  d.writes_long = [](uint32_t) { return false; };
   return d;
 }
 

@@ -191,15 +191,23 @@ SyncRegister FindSync(uint32_t offset) {
   return found;
 }
 
-const char* RefusesMonitor(uint32_t config) {
+MonitorMode ModeOf(uint32_t config) {
   using Config = sm::MON_CONFIG;
-  if (Config::LONG_SOB::Get(config) || Config::LONG_HIGH_GROUP::Get(config)) {
-    return "LONG_SOB is not modelled";
-  }
-  if (Config::CQ_EN::Get(config) || Config::LBW_EN::Get(config)) {
-    return "CQ_EN: completion queues are not modelled";
-  }
-  if (Config::WR_NUM::Get(config)) return "WR_NUM is not modelled";
+  MonitorMode mode;
+  mode.high_group = Config::MSB_SID::Get(config) << sm::MON_ARM::SID::kWidth;
+  mode.writes = 1 + Config::WR_NUM::Get(config);
+  mode.to_queue = Config::CQ_EN::Get(config) != 0;
+  mode.interrupt = Config::LBW_EN::Get(config) != 0;
+  mode.is_long = Config::LONG_SOB::Get(config) != 0;
+  mode.high_half = Config::LONG_HIGH_GROUP::Get(config) != 0;
+  return mode;
+}
+
+// What no source gives a meaning.
+const char* RefusesMonitor(uint32_t config) {
+  const MonitorMode mode = ModeOf(config);
+  if (mode.interrupt && !mode.to_queue) return "LBW_EN without CQ_EN: the interrupt of no queue";
+  if (mode.high_half && !mode.is_long) return "LONG_HIGH_GROUP without LONG_SOB";
   return nullptr;
 }
 
@@ -245,13 +253,9 @@ Dialect Make() {
                                               "DCORE4", "DCORE5", "DCORE6", "DCORE7"};
     return kLabels[manager % static_cast<int>(std::size(kLabels))];
   };
-  d.high_group = [](uint32_t config) {
-    return sm::MON_CONFIG::MSB_SID::Get(config) << sm::MON_ARM::SID::kWidth;
-  };
+  d.monitor_mode = ModeOf;
   d.refuses_monitor = RefusesMonitor;
-  d.refuses_sob = [](uint32_t value) {
-    return sm::SOB_OBJ::LONG_SOB::Get(value) != 0 ? "LONG_SOB is not modelled" : nullptr;
-  };
+  d.writes_long = [](uint32_t word) { return sm::SOB_OBJ::LONG_SOB::Get(word) != 0; };
   return d;
 }
 

@@ -91,9 +91,12 @@ void Machine::AddSyncManagers(const Blueprint& plan) {
     config.index = static_cast<int>(i);
     config.sobs = static_cast<uint32_t>(chip_.sync().sobs().value());
     config.monitors = static_cast<uint32_t>(chip_.sync().monitors().value());
+    config.queues = static_cast<uint32_t>(chip_.sync().completion_queues().value());
     if (config.index == plan.kernels_sync_manager) {
       config.first_user_sob = static_cast<uint32_t>(chip_.sync().first_user_sob().value());
       config.first_user_monitor = static_cast<uint32_t>(chip_.sync().first_user_monitor().value());
+      config.first_user_queue =
+          static_cast<uint32_t>(chip_.sync().first_user_completion_queue().value());
     }
     sync_managers_.push_back(
         std::make_unique<SyncManager>(absl::StrCat("sync", i).c_str(), environment_, config));

@@ -17,6 +17,9 @@ using Kind = SyncRegister::Kind;
 // Of the global block, alike in all dialects.
 constexpr uint32_t kSeiCauseOffset = 0x4;
 constexpr uint32_t kSeiUnaligned = 1 << 1;
+// Of Gaudi2's: long values, and what holds their targets.
+constexpr int kPartsOfLong = 4;
+constexpr int kBitsOfPart = sm::SOB_OBJ::VAL::kWidth;
 
 }  // namespace
 
@@ -57,10 +60,8 @@ void SyncManager::Write(uint32_t offset, const Message& message) {
   const uint32_t i = found.index;
   if (found.kind == Kind::kSob) {
     if (!Allowed("SOB", i, config_.first_user_sob, config_.sobs, message)) return;
-    if (const char* why = config_.dialect->refuses_sob(message.value); why != nullptr) {
-      return Refuse(absl::StrCat("SOB ", i), why, message);
-    }
-    return WriteSob(i, message);
+    return config_.dialect->writes_long(message.value) ? WriteLongSob(i, message)
+                                                       : WriteSob(i, message);
   }
   const auto monitor = [&]() -> Monitor* {
     return Allowed("monitor", i, config_.first_user_monitor, config_.monitors, message)
@@ -94,9 +95,7 @@ void SyncManager::Write(uint32_t offset, const Message& message) {
       security_[i] = message.value;
       return;
     case Kind::kGlobal:
-      if (!message.privileged) break;
-      globals_[i] = message.value;
-      return;
+      return WriteGlobalWord(i, message);
     case Kind::kSob:
     case Kind::kNone:
       break;
@@ -114,7 +113,35 @@ void SyncManager::WriteSob(uint32_t index, const Message& message) {
   if (!clocks_.empty()) {
     clocks_[index] = add ? Joined(clocks_[index], message.clock) : message.clock;
   }
-  std::vector<uint16_t>& armed = armed_[index / sm::kSobsPerGroup];
+  FireSatisfied(index / sm::kSobsPerGroup);
+}
+
+void SyncManager::WriteLongSob(uint32_t index, const Message& message) {
+  if (index % kPartsOfLong != 0) {
+    return Refuse(absl::StrCat("SOB ", index), "LONG_SOB begins at every fourth", message);
+  }
+  const bool add = sm::SOB_OBJ::INC::Get(message.value) != 0;
+  uint64_t value = sm::SOB_OBJ::VAL::Get(message.value);
+  if (add) value += LongValue(index);
+  for (int part = 0; part < kPartsOfLong; ++part) {
+    values_[index + part] = static_cast<uint16_t>(value >> (kBitsOfPart * part) & sm::kMaxSobValue);
+    if (clocks_.empty()) continue;
+    SharedClock& clock = clocks_[index + part];
+    clock = add ? Joined(clock, message.clock) : message.clock;
+  }
+  FireSatisfied(index / sm::kSobsPerGroup);
+}
+
+uint64_t SyncManager::LongValue(uint32_t index) const {
+  uint64_t value = 0;
+  for (int part = kPartsOfLong - 1; part >= 0; --part) {
+    value = value << kBitsOfPart | values_[index + part];
+  }
+  return value;
+}
+
+void SyncManager::FireSatisfied(uint32_t group) {
+  std::vector<uint16_t>& armed = armed_[group];
   for (size_t i = 0; i < armed.size();) {
     const uint16_t monitor = armed[i];
     if (Satisfied(monitors_[monitor])) {
@@ -124,6 +151,23 @@ void SyncManager::WriteSob(uint32_t index, const Message& message) {
       ++i;
     }
   }
+}
+
+void SyncManager::WriteGlobalWord(uint32_t word, const Message& message) {
+  if (!message.privileged && !message.origin.kernel) {
+    const int queue = QueueOfGlobal(word);
+    if (queue < 0 || config_.queues == 0) {
+      return environment_.faults.Raise(
+          hal::HealthEvent::Kind::kRazwi, message.origin,
+          absl::StrCat("write to word ", word, " of the global registers of sync manager ", label(),
+                       ", which is not the user's"));
+    }
+    if (!Allowed("completion queue", static_cast<uint32_t>(queue), config_.first_user_queue,
+                 config_.queues, message)) {
+      return;
+    }
+  }
+  globals_[word] = message.value;
 }
 
 bool SyncManager::Has(uint32_t offset) const {
@@ -178,31 +222,30 @@ uint32_t SyncManager::Read(uint32_t offset) const {
   return 0;
 }
 
+uint64_t SyncManager::Value(const Monitor& monitor, int i) const {
+  const uint32_t index = monitor.group * sm::kSobsPerGroup + i;
+  return monitor.is_long ? LongValue(index) : values_[index];
+}
+
 uint32_t SyncManager::Missing(const Monitor& monitor) const {
-  const uint16_t* const values = &values_[monitor.group * sm::kSobsPerGroup];
   uint32_t missing = 0;
   for (int i = 0; i < sm::kSobsPerGroup; ++i) {
     if ((monitor.mask >> i) & 1) continue;
-    if (monitor.equal ? values[i] != monitor.value : values[i] < monitor.value) missing |= 1u << i;
+    const uint64_t value = Value(monitor, i);
+    if (monitor.equal ? value != monitor.value : value < monitor.value) missing |= 1u << i;
   }
   return missing;
 }
 
-bool SyncManager::Satisfied(const Monitor& monitor) const {
-  const uint16_t* const values = &values_[monitor.group * sm::kSobsPerGroup];
-  for (int i = 0; i < sm::kSobsPerGroup; ++i) {
-    if ((monitor.mask >> i) & 1) continue;
-    if (monitor.equal ? values[i] != monitor.value : values[i] < monitor.value) return false;
-  }
-  return true;
-}
+bool SyncManager::Satisfied(const Monitor& monitor) const { return Missing(monitor) == 0; }
 
 void SyncManager::Arm(uint32_t index, const Message& message) {
   const uint32_t config = monitors_[index].config;
   if (const char* why = config_.dialect->refuses_monitor(config); why != nullptr) {
     return Refuse(absl::StrCat("monitor ", index), why, message);
   }
-  const uint32_t group = sm::MON_ARM::SID::Get(message.value) | config_.dialect->high_group(config);
+  const MonitorMode mode = config_.dialect->monitor_mode(config);
+  const uint32_t group = sm::MON_ARM::SID::Get(message.value) | mode.high_group;
   if ((group + 1) * sm::kSobsPerGroup > config_.sobs) {
     environment_.faults.Raise(
         hal::HealthEvent::Kind::kRazwi, message.origin,
@@ -210,14 +253,33 @@ void SyncManager::Arm(uint32_t index, const Message& message) {
                      " has ", config_.sobs / sm::kSobsPerGroup));
     return;
   }
+  if (index + mode.writes > config_.monitors) {
+    environment_.faults.Raise(
+        hal::HealthEvent::Kind::kRazwi, message.origin,
+        absl::StrCat("monitor ", index, " armed to write ", mode.writes, " payloads, sync manager ",
+                     label(), " has ", config_.monitors, " monitors"));
+    return;
+  }
   Disarm(index);
   Monitor& monitor = monitors_[index];
   monitor.arm = message.value;
+  // Holds bits of another one's target.
+  if (mode.is_long && index % kPartsOfLong != 0) return;
   monitor.armed = true;
   monitor.group = static_cast<uint16_t>(group);
   monitor.mask = static_cast<uint8_t>(sm::MON_ARM::MASK::Get(message.value));
   monitor.equal = sm::MON_ARM::SOP::Get(message.value) != 0;
-  monitor.value = static_cast<uint16_t>(sm::MON_ARM::SOD::Get(message.value));
+  monitor.value = sm::MON_ARM::SOD::Get(message.value);
+  monitor.is_long = mode.is_long;
+  if (mode.is_long) {
+    const uint32_t watched = 1u << (mode.high_half ? kPartsOfLong : 0);
+    monitor.mask |= static_cast<uint8_t>(~watched);
+    for (int part = 1; part < kPartsOfLong; ++part) {
+      const Monitor& next = monitors_[index + part];
+      if (!config_.dialect->monitor_mode(next.config).is_long) continue;
+      monitor.value |= uint64_t{sm::MON_ARM::SOD::Get(next.arm)} << (kBitsOfPart * part);
+    }
+  }
   monitor.armed_by = message.origin;
   monitor.clock = message.clock;
   if (Satisfied(monitor)) {
@@ -238,28 +300,54 @@ void SyncManager::Disarm(uint32_t index) {
 void SyncManager::Fire(uint32_t index) {
   Monitor& monitor = monitors_[index];
   monitor.armed = false;
-  if (monitor.address % sizeof(uint32_t) != 0) {
-    globals_[kSeiCauseOffset / 4] = kSeiUnaligned | (index << config_.dialect->sync_error_log_lsb);
-    environment_.faults.Raise(
-        hal::HealthEvent::Kind::kRazwi, monitor.armed_by,
-        absl::StrCat("payload address 0x", absl::Hex(monitor.address), " of monitor ", index,
-                     " of ", label(), " is not aligned to 4 bytes"));
-    return;
-  }
   Message message;
   message.at = Now() + environment_.timing.message_latency;
   message.from_monitor = true;
-  message.address = monitor.address;
-  message.value = monitor.data;
   message.origin = monitor.armed_by;
   if (!clocks_.empty()) {
     message.clock = monitor.clock;
     for (int i = 0; i < sm::kSobsPerGroup; ++i) {
       if ((monitor.mask >> i) & 1) continue;
-      message.clock = Joined(message.clock, clocks_[monitor.group * sm::kSobsPerGroup + i]);
+      for (int part = 0; part < (monitor.is_long ? kPartsOfLong : 1); ++part) {
+        message.clock =
+            Joined(message.clock, clocks_[monitor.group * sm::kSobsPerGroup + i + part]);
+      }
     }
   }
+  const uint32_t writes = config_.dialect->monitor_mode(monitor.config).writes;
+  const uint32_t end = std::min(index + writes, config_.monitors);
+  for (uint32_t i = index; i < end && !environment_.faults.failed(); ++i) WritePayload(i, message);
+}
+
+void SyncManager::WritePayload(uint32_t index, Message message) {
+  const Monitor& monitor = monitors_[index];
+  const MonitorMode mode = config_.dialect->monitor_mode(monitor.config);
+  if (!mode.to_queue) {
+    Post(index, {monitor.address, monitor.data}, std::move(message));
+    return;
+  }
+  const auto queue = static_cast<uint32_t>(monitor.address);
+  if (!Allowed("completion queue", queue, config_.first_user_queue, config_.queues, message)) {
+    return;
+  }
+  if (Post(index, AddToQueue(globals_, queue, monitor.data), message) && mode.interrupt) {
+    Post(index, InterruptOfQueue(globals_, queue), std::move(message));
+  }
+}
+
+bool SyncManager::Post(uint32_t index, const QueueWrite& write, Message message) {
+  if (write.address % sizeof(uint32_t) != 0) {
+    globals_[kSeiCauseOffset / 4] = kSeiUnaligned | (index << config_.dialect->sync_error_log_lsb);
+    environment_.faults.Raise(
+        hal::HealthEvent::Kind::kRazwi, message.origin,
+        absl::StrCat("payload address 0x", absl::Hex(write.address), " of monitor ", index, " of ",
+                     label(), " is not aligned to 4 bytes"));
+    return false;
+  }
+  message.address = write.address;
+  message.value = write.value;
   environment_.network->Post(std::move(message));
+  return true;
 }
 
 std::string SyncManager::DescribeMonitor(uint32_t index) const {
@@ -271,10 +359,10 @@ std::string SyncManager::DescribeMonitor(uint32_t index) const {
   for (int i = 0; i < sm::kSobsPerGroup; ++i) {
     if ((monitor.mask >> i) & 1) continue;
     const uint32_t sob = monitor.group * sm::kSobsPerGroup + i;
-    const bool holds =
-        monitor.equal ? values_[sob] == monitor.value : values_[sob] >= monitor.value;
-    absl::StrAppend(&text, first ? " " : ", ", "SOB ", sob,
-                    monitor.equal ? " = " : " >= ", monitor.value, " (is ", values_[sob],
+    const uint64_t value = Value(monitor, i);
+    const bool holds = monitor.equal ? value == monitor.value : value >= monitor.value;
+    absl::StrAppend(&text, first ? " " : ", ", monitor.is_long ? "long SOB " : "SOB ", sob,
+                    monitor.equal ? " = " : " >= ", monitor.value, " (is ", value,
                     holds ? ", holds)" : ")");
     first = false;
   }
