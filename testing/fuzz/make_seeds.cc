@@ -26,6 +26,7 @@
 #include "simulator/functional/mme_fuzz.h"
 #include "simulator/functional/mme_testing.h"
 #include "simulator/queue_fuzz.h"
+#include "testing/fuzz/gaudi2_queue_seeds.h"
 #include "testing/fuzz/node_seeds.h"
 
 namespace openhpu::simulator {
@@ -396,6 +397,9 @@ int MakeSeeds(const char* folder) {
   TpcSeeds();
   for (const testing::NodeSeed& seed : testing::NodeSeeds()) {
     Write("ioctl_fuzz", seed.name, seed.bytes);
+  }
+  for (const testing::QueueSeed& seed : testing::Gaudi2QueueSeeds()) {
+    Write("gaudi2_queues_fuzz", seed.name, seed.bytes);
   }
   Write("recipe_fuzz", "recipe", graph::RecipeFuzzSeed());
   Write("recipe_fuzz", "file", std::string("\0OHPURCP\n", 9));

@@ -51,6 +51,17 @@ TEST(SeedsTest, QueuesRunWhatIsRightAndFindWhatIsForbidden) {
   }
 }
 
+TEST(SeedsTest, Gaudi2sQueuesRunWhatIsRightAndFindWhatIsForbidden) {
+  for (const auto& [name, bytes] : Read("gaudi2_queues_fuzz")) {
+    if (IsOneOf(name, {"found"})) continue;
+    const simulator::QueuesFuzzed done = simulator::FuzzGaudi2Queues(bytes.data(), bytes.size());
+    const bool wrong = IsOneOf(name, {"forbidden", "wrong", "deadlock", "circle_functional"});
+    EXPECT_TRUE(done.accepted) << name;
+    EXPECT_EQ(!done.fault.empty(), wrong) << name << ": " << done.fault;
+    EXPECT_TRUE(done.completed || wrong) << name;
+  }
+}
+
 TEST(SeedsTest, EveryKernelOfTheLibraryRuns) {
   for (const auto& [name, bytes] : Read("tpc_fuzz")) {
     if (IsOneOf(name, {"found"})) continue;
