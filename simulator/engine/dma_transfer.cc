@@ -15,8 +15,9 @@ namespace core = hal::abi::gaudi::dma_core;
 
 uint64_t Wide(uint32_t low, uint32_t high) { return (uint64_t{high} << 32) | low; }
 
-// The transposing unit of Gaudi: rows of the source, and of the destination, in bytes.
-constexpr uint32_t kTransposeSourceBytes = 64, kTransposeDestinationBytes = 128;
+// The transposing unit: rows of the source, and of the destination, in bytes.
+constexpr uint32_t kTransposeSourceBytes = 64, kGaudi2TransposeSourceBytes = 128,
+                   kTransposeDestinationBytes = 128;
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 40;  // of one command: more than any memory
 
@@ -75,6 +76,16 @@ absl::StatusOr<std::byte*> HostOf(const DmaTransfer::Side& side, AddressSpace& m
   return memory.Resolve(Begin(box), (End(box) - Begin(box)).value());
 }
 
+// A linear transpose takes the source as matrices that fill the unit, one after the other: `asked`
+// rows, or as many as make a row of the destination.
+void CutIntoMatrices(uint32_t row_bytes, uint32_t asked, DmaTransfer& t) {
+  const uint32_t rows = asked != 0 ? asked : kTransposeDestinationBytes / t.element_bytes;
+  const uint64_t matrix = uint64_t{row_bytes} * rows;
+  const auto matrices = static_cast<uint32_t>(t.source.sizes[0] / matrix);
+  t.source.sizes = {row_bytes, rows, matrices, 1, 1};
+  t.source.strides = {1, row_bytes, static_cast<uint32_t>(matrix), 0, 0};
+}
+
 }  // namespace
 
 DmaTransfer ReadDmaTransfer(const uint32_t* registers) {
@@ -93,13 +104,9 @@ DmaTransfer ReadDmaTransfer(const uint32_t* registers) {
                             core::DST_BASE_HI::VAL::Get(reg(core::DST_BASE_HI::kOffset)));
   if (t.linear) {
     t.source.sizes[0] = t.destination.sizes[0] = reg(core::DST_TSIZE_0::kOffset);
-    if (!t.transpose || t.memset) return t;
-    const uint32_t asked = reg(core::TE_NUMROWS::kOffset);
-    const uint32_t rows = asked != 0 ? asked : kTransposeDestinationBytes / t.element_bytes;
-    const uint64_t matrix = uint64_t{kTransposeSourceBytes} * rows;
-    const auto matrices = static_cast<uint32_t>(t.source.sizes[0] / matrix);
-    t.source.sizes = {kTransposeSourceBytes, rows, matrices, 1, 1};
-    t.source.strides = {1, kTransposeSourceBytes, static_cast<uint32_t>(matrix), 0, 0};
+    if (t.transpose && !t.memset) {
+      CutIntoMatrices(kTransposeSourceBytes, reg(core::TE_NUMROWS::kOffset), t);
+    }
     return t;
   }
   for (int d = 0; d < core::kNumDims; ++d) {
@@ -133,10 +140,12 @@ DmaTransfer ReadGaudi2DmaTransfer(const uint32_t* registers) {
   if (Commit::BF16::Get(commit) || Commit::FP16::Get(commit)) t.refused = "a reduction in memory";
   if (Commit::ADD_OFFSET_0::Get(commit)) t.refused = "ADD_OFFSET_0";
   if (Ctrl::COMPRESS::Get(ctrl) || Ctrl::DECOMPRESS::Get(ctrl)) t.refused = "compression";
-  if (t.transpose && t.linear && !t.memset) t.refused = "a linear transpose";
   if (t.transpose && t.element_bytes > 4) t.refused = "a transpose of this DTYPE";
   if (t.linear) {
     t.source.sizes[0] = t.destination.sizes[0] = reg(core2::DST_TSIZE_0::kOffset);
+    if (t.transpose && !t.memset && t.refused == nullptr) {
+      CutIntoMatrices(kGaudi2TransposeSourceBytes, reg(core2::TE_NUMROWS::kOffset), t);
+    }
     return t;
   }
   const auto same = [commit](unsigned lsb) { return (commit >> lsb & 1) != 0; };
@@ -174,9 +183,9 @@ absl::Status DmaBoxes(const DmaTransfer& t, std::vector<AccessBox>& boxes) {
   }
   if (!t.memset) {
     if (t.transpose && t.linear && TotalBytes(t.source) != bytes) {
-      return absl::InvalidArgumentError(absl::StrCat("linear DMA transpose of ", bytes,
-                                                     " bytes: must be of whole matrices of ",
-                                                     t.source.sizes[1], " rows of 64 bytes"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("linear DMA transpose of ", bytes, " bytes: must be of whole matrices of ",
+                       t.source.sizes[1], " rows of ", t.source.sizes[0], " bytes"));
     }
     if (TotalBytes(t.source) != bytes) {
       return absl::InvalidArgumentError(

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hal/abi/gaudi/dma_core.h"
+#include "hal/abi/gaudi2/dma_core.h"
 #include "testing/status_matchers.h"
 
 namespace openhpu::simulator {
@@ -275,41 +276,69 @@ TEST(DmaTransferTest, StridedCopiesOverEachOtherGoRunByRun) {
   EXPECT_EQ(std::memcmp(&memory.at<uint8_t>(0), expected.data(), 1024), 0);
 }
 
-TEST(DmaTransferTest, LinearTransposesFillTheUnitMatrixByMatrix) {
+// Linear transposes of a dialect: of elements of `e` bytes, in matrices of `rows` rows.
+struct Transposes {
+  uint32_t row_bytes;
+  std::vector<uint32_t> element_bytes;
+  DmaTransfer (*read)(uint32_t bytes, uint32_t e, uint32_t rows);
+};
+
+DmaTransfer GaudiTranspose(uint32_t bytes, uint32_t e, uint32_t rows) {
   namespace core = hal::abi::gaudi::dma_core;
-  for (const uint32_t e : {2u, 4u}) {
-    for (const uint32_t asked : {0u, 1u, 8u, 32u}) {
-      const uint32_t rows = asked == 0 ? 128 / e : asked, columns = 64 / e;
-      const uint32_t bytes = 3 * 64 * rows;
-      FlatMemory memory(2 * kHalf);
-      for (uint32_t i = 0; i < bytes; ++i) memory.at<uint8_t>(i) = static_cast<uint8_t>(i * 31 / 7);
-      uint32_t commit = core::COMMIT::TRANSPOSE::Set(0, 1);
-      commit = core::COMMIT::DTYPE::Set(commit, e == 4 ? 1 : 0);
-      std::vector<uint32_t> registers = Linear(0, kHalf, bytes, commit);
-      registers[core::TE_NUMROWS::kOffset / 4] = asked;
-      const DmaTransfer t = ReadDmaTransfer(registers.data());
-      std::vector<AccessBox> boxes;
-      ASSERT_THAT(DmaBoxes(t, boxes), IsOk());
-      ASSERT_THAT(RunDma(t, memory), IsOk());
-      for (uint32_t matrix = 0; matrix < 3; ++matrix) {
-        for (uint32_t row = 0; row < rows; ++row) {
-          for (uint32_t column = 0; column < columns; ++column) {
-            const uint64_t first = 64 * rows * matrix;
-            ASSERT_EQ(
-                std::memcmp(&memory.at<uint8_t>(first + 64 * row + e * column),
-                            &memory.at<uint8_t>(kHalf + first + e * (rows * column + row)), e),
-                0);
+  uint32_t commit = core::COMMIT::TRANSPOSE::Set(0, 1);
+  commit = core::COMMIT::DTYPE::Set(commit, e == 4 ? 1 : 0);
+  std::vector<uint32_t> registers = Linear(0, kHalf, bytes, commit);
+  registers[core::TE_NUMROWS::kOffset / 4] = rows;
+  return ReadDmaTransfer(registers.data());
+}
+
+DmaTransfer Gaudi2Transpose(uint32_t bytes, uint32_t e, uint32_t rows) {
+  namespace core = hal::abi::gaudi2::dma_core;
+  std::vector<uint32_t> registers(1024);
+  const uint32_t log2 = e == 4 ? 2 : e == 2 ? 1 : 0;
+  registers[core::CTRL::kOffset / 4] =
+      core::CTRL::DTYPE::Set(core::CTRL::TRANSPOSE::Set(0, 1), log2);
+  registers[core::DST_BASE_LO::kOffset / 4] = static_cast<uint32_t>(kHalf);
+  registers[core::DST_TSIZE_0::kOffset / 4] = bytes;
+  registers[core::TE_NUMROWS::kOffset / 4] = rows;
+  registers[core::COMMIT::kOffset / 4] = core::COMMIT::LIN::Set(0, 1);
+  return ReadGaudi2DmaTransfer(registers.data());
+}
+
+TEST(DmaTransferTest, LinearTransposesFillTheUnitMatrixByMatrix) {
+  for (const Transposes& unit :
+       {Transposes{64, {2, 4}, GaudiTranspose}, Transposes{128, {1, 2, 4}, Gaudi2Transpose}}) {
+    const uint32_t w = unit.row_bytes;
+    for (const uint32_t e : unit.element_bytes) {
+      for (const uint32_t asked : {0u, 1u, 8u, 32u}) {
+        const uint32_t rows = asked == 0 ? 128 / e : asked, columns = w / e;
+        const uint32_t bytes = 2 * w * rows;
+        FlatMemory memory(2 * kHalf);
+        for (uint32_t i = 0; i < bytes; ++i) {
+          memory.at<uint8_t>(i) = static_cast<uint8_t>(i * 31 / 7);
+        }
+        const DmaTransfer t = unit.read(bytes, e, asked);
+        std::vector<AccessBox> boxes;
+        ASSERT_THAT(DmaBoxes(t, boxes), IsOk());
+        ASSERT_THAT(RunDma(t, memory), IsOk());
+        for (uint32_t matrix = 0; matrix < 2; ++matrix) {
+          for (uint32_t row = 0; row < rows; ++row) {
+            for (uint32_t column = 0; column < columns; ++column) {
+              const uint64_t first = w * rows * matrix;
+              ASSERT_EQ(
+                  std::memcmp(&memory.at<uint8_t>(first + w * row + e * column),
+                              &memory.at<uint8_t>(kHalf + first + e * (rows * column + row)), e),
+                  0)
+                  << w << " " << e << " " << asked;
+            }
           }
         }
+        EXPECT_THAT(
+            DmaBoxes(unit.read(bytes + w * rows / 2, e, asked), boxes),
+            StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("must be of whole matrices")));
+        EXPECT_THAT(DmaBoxes(unit.read(w * (128 / e + 1), e, 128 / e + 1), boxes),
+                    StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 128 bytes")));
       }
-      registers[core::DST_TSIZE_0::kOffset / 4] = bytes + 64 * rows / 2;
-      EXPECT_THAT(
-          DmaBoxes(ReadDmaTransfer(registers.data()), boxes),
-          StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("must be of whole matrices")));
-      registers[core::TE_NUMROWS::kOffset / 4] = 128 / e + 1;
-      registers[core::DST_TSIZE_0::kOffset / 4] = 64 * (128 / e + 1);
-      EXPECT_THAT(DmaBoxes(ReadDmaTransfer(registers.data()), boxes),
-                  StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 128 bytes")));
     }
   }
 }
