@@ -166,7 +166,7 @@ TEST_P(Gaudi2SyncManagerTest, ThereIsNoMonitorBehindTheLast) {
   EXPECT_EQ(machine_.error(), "");
   Set<sm2::MON_CONFIG>(sm2::kNumMonitors - 2, Config(kSob, sm2::MON_CONFIG::WR_NUM::Set(0, 2)));
   Set<sm2::MON_ARM>(sm2::kNumMonitors - 2, Arm(kSob, 0x1, 1));
-  EXPECT_THAT(machine_.error(), AllOf(HasSubstr("monitor 2046 armed to write 3 payloads"),
+  EXPECT_THAT(machine_.error(), AllOf(HasSubstr("monitor 2046 armed with 2 behind it"),
                                       HasSubstr("has 2048 monitors")));
 }
 
@@ -178,6 +178,15 @@ TEST_P(Gaudi2SyncManagerTest, ModesWithoutAMeaningAreRefusedByName) {
   Set<sm2::MON_CONFIG>(kMonitor, kHighHalf);
   Set<sm2::MON_ARM>(kMonitor, Arm(kSob, 0x1, 1));
   EXPECT_THAT(machine_.error(), HasSubstr("LONG_HIGH_GROUP without LONG_SOB"));
+}
+
+TEST(SmallGaudi2SyncManagerTest, ALongValuesMonitorsAreAllThere) {
+  TestMachine machine("sim:gaudi2,sync.monitors=1502");
+  EXPECT_THAT(machine.Write(At<sm2::MON_CONFIG>(kMonitor), kLong), IsOk());
+  EXPECT_THAT(machine.Write(At<sm2::MON_ARM>(kMonitor), Arm(0, 0xFF, 1)), IsOk());
+  machine.Run();
+  EXPECT_THAT(machine.error(), HasSubstr("monitor 1500 armed with 3 behind it, sync manager DCORE1 "
+                                         "has 1502 monitors"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, Gaudi2SyncManagerTest,

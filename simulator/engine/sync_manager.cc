@@ -253,10 +253,13 @@ void SyncManager::Arm(uint32_t index, const Message& message) {
                      " has ", config_.sobs / sm::kSobsPerGroup));
     return;
   }
-  if (index + mode.writes > config_.monitors) {
+  const uint32_t behind = mode.is_long && index % kPartsOfLong == 0
+                              ? std::max<uint32_t>(mode.writes, kPartsOfLong)
+                              : mode.writes;
+  if (index + behind > config_.monitors) {
     environment_.faults.Raise(
         hal::HealthEvent::Kind::kRazwi, message.origin,
-        absl::StrCat("monitor ", index, " armed to write ", mode.writes, " payloads, sync manager ",
+        absl::StrCat("monitor ", index, " armed with ", behind - 1, " behind it, sync manager ",
                      label(), " has ", config_.monitors, " monitors"));
     return;
   }
