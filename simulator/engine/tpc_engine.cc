@@ -221,8 +221,7 @@ absl::Status TpcEngine::Prepare(Work& work) {
       slot.reset();
       return status;
     }
-  } else if (slot->plan.traffic.read[static_cast<size_t>(Region::kHost)] != 0 ||
-             slot->plan.traffic.written[static_cast<size_t>(Region::kHost)] != 0) {
+  } else {
     // Mappings come and go.
     RETURN_IF_ERROR(CheckBoxes(environment(), slot->boxes));
   }
