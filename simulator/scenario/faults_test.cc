@@ -129,6 +129,94 @@ TEST(ScenarioFaultsTest, AFaultWhileTheWorkIsLoadedAgainIsOneMoreReset) {
   EXPECT_GT(report.recovering, first.recovering);
 }
 
+// What the host hears of a microsecond after the device has ended it.
+constexpr uint64_t kPicosecondsBeforeItIsKnown = 500000;
+
+std::string At(const std::string& fault, Picoseconds when) {
+  return absl::StrCat("faults { kind: ", fault, " at_ns: ", when.value() / 1000, " } ");
+}
+
+TEST(ScenarioFaultsTest, AFaultBetweenTheLastEndAndTheHostsKnowingOfItFailsNoRepeat) {
+  const Report well = RunIt("");
+  const Picoseconds when = well.total - Picoseconds(kPicosecondsBeforeItIsKnown);
+  const struct {
+    const char* fault;
+    const char* event;
+  } kFaults[] = {{"HARD_RESET", "reset: somebody"},
+                 {"ECC_UNCORRECTED engine: \"HBM\"", "ECC: uncorrected"},
+                 {"PAGE_FAULT engine: \"TPC0\" address: 16", "page fault: "},
+                 // These show when there is work again.
+                 {"ENGINE_HANG engine: \"TPC0\"", "hang: "},
+                 {"LOST_COMPLETION engine: \"DMA0\"", "timeout: "}};
+  for (const auto& [fault, event] : kFaults) {
+    for (const bool reset : {false, true}) {
+      SCOPED_TRACE(absl::StrCat(fault, reset ? ", reset" : ""));
+      CollectingSink trace;
+      const Report report =
+          RunIt(At(fault, when) + (reset ? "reset_after_fault: true" : ""), &trace);
+      EXPECT_THAT(report.lost, IsEmpty());
+      EXPECT_EQ(report.latencies, well.latencies);
+      EXPECT_EQ(report.total, well.total);
+      ASSERT_EQ(report.faults.size(), 1u);
+      EXPECT_TRUE(report.faults[0].came);
+      EXPECT_EQ(report.faults[0].when.value() / 1000, when.value() / 1000);
+      EXPECT_THAT(report.events, Contains(::testing::StartsWith(event)));
+      // The device is left as the scenario would have left it in the middle.
+      EXPECT_EQ(report.resets, reset ? 1u : 0u);
+      EXPECT_EQ(report.recovering > Picoseconds(0), reset);
+      EXPECT_EQ(report.recovered, reset);
+      EXPECT_EQ(report.passed, reset) << ToText(report);
+      EXPECT_THAT(trace.Lines(), Contains(HasSubstr("fault/")));
+      const auto is_reset = Contains(HasSubstr("host/thread 0 Reset"));
+      EXPECT_EQ(::testing::Value(trace.Lines(), is_reset), reset);
+    }
+    EXPECT_TRUE(RunIt(At(fault, when) + "expect { metric: RECOVERED at_most: 0 }").passed) << fault;
+  }
+}
+
+TEST(ScenarioFaultsTest, AFaultBetweenAnEndAndTheHostsKnowingOfItFailsTheNextRepeat) {
+  const Report well = RunIt("");
+  const Picoseconds when = well.latencies[0] - Picoseconds(kPicosecondsBeforeItIsKnown);
+  for (const char* fault : {"HARD_RESET", "ENGINE_HANG engine: \"TPC0\""}) {
+    SCOPED_TRACE(fault);
+    const Report report = RunIt(At(fault, when) + "reset_after_fault: true");
+    ASSERT_EQ(report.lost.size(), 1u);
+    EXPECT_EQ(report.lost[0].repeat, 1u);
+    EXPECT_EQ(report.resets, 1u);
+    EXPECT_TRUE(report.recovered && report.passed);
+    ASSERT_EQ(report.latencies.size(), 3u);
+    for (const Picoseconds latency : report.latencies) EXPECT_EQ(latency, well.latencies.back());
+  }
+}
+
+TEST(ScenarioFaultsTest, AFaultBehindTheLastEndThatHurtsNothingLeavesTheDeviceWell) {
+  const Report well = RunIt("");
+  const Picoseconds when = well.total - Picoseconds(kPicosecondsBeforeItIsKnown);
+  for (const char* fault : {"LOST_COMPLETION engine: \"DMA1\"", "ENGINE_HANG engine: \"DMA1\"",
+                            "ECC_CORRECTED engine: \"HBM\"", "THROTTLE permille: 500"}) {
+    SCOPED_TRACE(fault);
+    const Report report = RunIt(At(fault, when) + "reset_after_fault: true");
+    ASSERT_EQ(report.faults.size(), 1u);
+    EXPECT_TRUE(report.faults[0].came);
+    EXPECT_EQ(report.latencies, well.latencies);
+    EXPECT_EQ(report.resets, 0u);
+    EXPECT_TRUE(report.recovered && report.passed) << ToText(report);
+  }
+}
+
+TEST(ScenarioFaultsTest, WhatComesWhileTheWorkIsTriedOnceMoreIsToldOf) {
+  const Report well = RunIt("");
+  // The first one hurts nothing, which shows when the work is tried; then the second one comes.
+  const Report report = RunIt(At("LOST_COMPLETION engine: \"DMA1\"", Picoseconds(0)) +
+                              At("HARD_RESET", well.total + Picoseconds(5000000)));
+  EXPECT_THAT(report.lost, IsEmpty());
+  EXPECT_EQ(report.latencies, well.latencies);
+  EXPECT_FALSE(report.recovered);
+  ASSERT_EQ(report.faults.size(), 2u);
+  EXPECT_TRUE(report.faults[1].came) << "or else the device would be well";
+  EXPECT_THAT(report.events, Contains(HasSubstr("somebody resets")));
+}
+
 TEST(ScenarioFaultsTest, WhatIsLateHasNotCome) {
   const Report report = RunIt("faults { kind: HARD_RESET at_ns: 1000000000000000 }");
   ASSERT_EQ(report.faults.size(), 1u);
