@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -283,11 +284,18 @@ absl::StatusOr<Driver::Times> Driver::DeviceTime() {
 absl::StatusOr<Driver::Idleness> Driver::GetIdleness() {
   const Gate::Pass pass(gate_);
   if (!pass || !connection_.is_open()) return NeedsReset();
-  hl_info_hw_idle answer;
+  HwIdle answer;
   if (const int result = connection_.Info(HL_INFO_HW_IDLE, &answer); result < 0) {
     return ErrorStatus(-result, "asking which engines are busy");
   }
-  return Idleness{answer.is_idle != 0, answer.busy_engines_mask_ext[0] | answer.busy_engines_mask};
+  Idleness idleness;
+  idleness.is_idle = answer.is_idle != 0;
+  for (size_t word = std::size(answer.busy_engines_mask_ext); word-- > 0;) {
+    idleness.busy_engines <<= 64;
+    idleness.busy_engines |= answer.busy_engines_mask_ext[word];
+  }
+  idleness.busy_engines |= answer.busy_engines_mask;
+  return idleness;
 }
 
 absl::StatusOr<std::string> Driver::EngineStatus() {

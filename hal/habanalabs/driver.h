@@ -12,6 +12,7 @@
 #define HAL_HABANALABS_DRIVER_H_
 
 #include <atomic>
+#include <bitset>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -87,7 +88,7 @@ class Driver final : public hal::Driver {
   absl::StatusOr<Times> DeviceTime();
   struct Idleness {
     bool is_idle = false;
-    uint64_t busy_engines = 0;  // a bit for each of the UAPI's engine ids
+    std::bitset<256> busy_engines;  // by the UAPI's engine ids
   };
   absl::StatusOr<Idleness> GetIdleness();
   // The kernel's text about every engine. Unimplemented where the kernel has none.

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 namespace openhpu::hal::habanalabs {
 namespace {
@@ -211,9 +212,12 @@ int FakeKernel::Info(hl_info_args& args) {
       return answer(times);
     }
     case HL_INFO_HW_IDLE: {
-      hl_info_hw_idle idle = {};
-      idle.busy_engines_mask_ext[0] = 0x1001;
-      return answer(idle);
+      HwIdle idle = {};
+      std::copy(std::begin(busy_engines), std::end(busy_engines), idle.busy_engines_mask_ext);
+      idle.busy_engines_mask = static_cast<uint32_t>(busy_engines[0]);
+      hl_info_hw_idle old;
+      std::memcpy(&old, &idle, sizeof old);
+      return api == Api::kMisc ? answer(old) : answer(idle);
     }
     case HL_INFO_ENGINE_STATUS:
       std::memcpy(reinterpret_cast<void*>(args.return_pointer), engine_text.data(),

@@ -63,6 +63,8 @@ class FakeKernel {
   uint64_t events = 0;
   uint64_t announced = 0;  // the eventfd's count
   hl_info_undefined_opcode_event opcode = {};
+  uint64_t busy_engines[4] = {0x1001};  // by id; the misc interface tells half of them
+
   hl_info_razwi_event razwi = {};
   hl_info_cs_timeout_event timeout = {};
   hl_info_clk_throttle throttle = {};

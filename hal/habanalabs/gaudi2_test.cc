@@ -1,6 +1,7 @@
 // What is different with a Gaudi2, over a kernel in memory: DRAM is allocated and mapped, command
 // memory is ours and mapped, every chunk is an address, and few submissions are in flight.
 #include <array>
+#include <bitset>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -423,3 +424,17 @@ INSTANTIATE_TEST_SUITE_P(Interfaces, Gaudi2Test, testing::Values(Api::kMisc, Api
 
 }  // namespace
 }  // namespace openhpu::hal::habanalabs
+TEST_P(Gaudi2Test, EveryBusyEngineIsNamed) {
+  kernel_.busy_engines[0] = uint64_t{1} << GAUDI2_DCORE2_ENGINE_ID_MME | uint64_t{1} << 63;
+  static_assert(GAUDI2_ENGINE_ID_NIC11_1 == 74);
+  kernel_.busy_engines[1] = uint64_t{1} << (GAUDI2_ENGINE_ID_NIC11_1 - 64);
+  kernel_.busy_engines[3] = uint64_t{1} << 63;
+  ASSERT_OK_AND_ASSIGN(const Driver::Idleness idleness, driver_->GetIdleness());
+  EXPECT_FALSE(idleness.is_idle);
+  std::bitset<256> busy;
+  busy.set(GAUDI2_DCORE2_ENGINE_ID_MME).set(63).set(GAUDI2_ENGINE_ID_NIC11_1);
+  // Only the later interface has so many.
+  if (GetParam() == Api::kAccel) busy.set(255);
+  EXPECT_EQ(idleness.busy_engines, busy);
+}
+

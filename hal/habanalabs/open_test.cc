@@ -1,4 +1,5 @@
 // Finding and opening cards, and what the kernel says about them.
+#include <bitset>
 #include <cerrno>
 
 #include "gmock/gmock.h"
@@ -236,7 +237,7 @@ TEST(Open, WhatOnlyACardHasCanBeAskedFor) {
   EXPECT_EQ(times.host_nanoseconds, 5678u);
   ASSERT_OK_AND_ASSIGN(const Driver::Idleness idle, driver->GetIdleness());
   EXPECT_FALSE(idle.is_idle);
-  EXPECT_EQ(idle.busy_engines, 0x1001u);
+  EXPECT_EQ(idle.busy_engines, std::bitset<256>(0x1001));
   EXPECT_THAT(driver->EngineStatus(), IsOkAndHolds("DMA0: idle\n"));
   for (const int error : {EOPNOTSUPP, ENOTTY}) {
     kernel.info_errors[HL_INFO_ENGINE_STATUS] = -error;

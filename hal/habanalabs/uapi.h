@@ -33,6 +33,13 @@ inline constexpr uint64_t kEventPageFault = uint64_t{1} << 8;
 inline constexpr uint64_t kEventCriticalHardware = uint64_t{1} << 9;
 inline constexpr uint64_t kEventCriticalFirmware = uint64_t{1} << 10;
 
+// The answer to HL_INFO_HW_IDLE of the later interface; the earlier's is its beginning.
+struct HwIdle {
+  uint32_t is_idle, busy_engines_mask;
+  uint64_t busy_engines_mask_ext[4];
+};
+static_assert(sizeof(HwIdle) == 40);
+
 // PCI device ids, of vendor 0x1da3: hl_info_hw_ip_info.device_id.
 inline constexpr uint32_t kGaudiId = 0x1000;
 inline constexpr uint32_t kGaudiSecuredId = 0x1010;

@@ -139,6 +139,28 @@ TEST(Uapi, WhatTheDriverUsesLiesWhereBothInterfacesHaveIt) {
   }
 }
 
+TEST(Uapi, BusyEnginesAreThoseOfTheLaterInterface) {
+  const std::map<std::string, std::pair<size_t, size_t>> ours = {
+      {"(sizeof)", {0, sizeof(HwIdle)}},
+      {"is_idle", {offsetof(HwIdle, is_idle), sizeof(HwIdle::is_idle)}},
+      {"busy_engines_mask",
+       {offsetof(HwIdle, busy_engines_mask), sizeof(HwIdle::busy_engines_mask)}},
+      {"busy_engines_mask_ext",
+       {offsetof(HwIdle, busy_engines_mask_ext), sizeof(HwIdle::busy_engines_mask_ext)}}};
+  size_t seen = 0;
+  for (const auto& row : Rows("uapi_layout.csv")) {
+    if (row.size() < 5 || row[0] != "accel_vendor" || row[1] != "hl_info_hw_idle") continue;
+    const auto member = ours.find(row[2]);
+    ASSERT_TRUE(member != ours.end()) << row[2];
+    if (!row[3].empty()) {
+      EXPECT_EQ(std::stoul(row[3]), member->second.first) << row[2];
+    }
+    EXPECT_EQ(std::stoul(row[4]), member->second.second) << row[2];
+    ++seen;
+  }
+  EXPECT_EQ(seen, ours.size());
+}
+
 TEST(Uapi, ArgumentsHaveOneSizeAndAnswersOnlyGrow) {
   const std::map<std::string, size_t> arguments = {
       {"hl_info_args", sizeof(hl_info_args)},     {"hl_cb_in", sizeof(hl_cb_in)},

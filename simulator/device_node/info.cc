@@ -188,7 +188,7 @@ int Node::AnswerInfo(File& file, hl_info_args& args) {
     }
     case HL_INFO_HW_IDLE: {
       if (context_ != nullptr && !context_->dead) LookAround(*context_);
-      uapi::AccelHwIdle idle{};
+      uapi::HwIdle idle{};
       idle.is_idle = IsIdle() ? 1 : 0;
       idle.busy_engines_mask = static_cast<uint32_t>(words().busy_engines[0]);
       std::copy(std::begin(words().busy_engines), std::end(words().busy_engines),

@@ -12,6 +12,7 @@
 namespace openhpu::simulator::uapi {
 
 using hal::habanalabs::Api;
+using hal::habanalabs::HwIdle;
 using hal::habanalabs::kEventPageFault;
 using hal::habanalabs::kEventRazwi;
 using hal::habanalabs::RequestsOf;
@@ -33,12 +34,6 @@ struct AccelHwIpInfo {
   uint64_t engine_core_interrupt_reg_addr, reserved_dram_size;
 };
 static_assert(sizeof(AccelHwIpInfo) == 304);
-
-struct AccelHwIdle {
-  uint32_t is_idle, busy_engines_mask;
-  uint64_t busy_engines_mask_ext[4];
-};
-static_assert(sizeof(AccelHwIdle) == 40);
 
 struct AccelTimeSync {
   uint64_t device_time, host_time, tsc_time;
