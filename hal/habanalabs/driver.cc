@@ -167,7 +167,7 @@ absl::StatusOr<Sequence> Driver::SubmitChunks(absl::Span<const Chunk> chunks, ui
   if (generation_.maps_commands && !AreInReach(chunks)) return Explain(0, chunks);
   Gate::Pass pass(gate_);
   if (!pass) return absl::FailedPreconditionError("the device is being reset");
-  if (failed_.load(std::memory_order_relaxed)) return NeedsReset();
+  RETURN_IF_ERROR(PrepareToSubmit());
 
   // What is not written below stays zero, as the kernel wants it.
   thread_local std::array<hl_cs_chunk, kMaxChunks> jobs = {};
@@ -197,8 +197,10 @@ absl::StatusOr<Sequence> Driver::SubmitChunks(absl::Span<const Chunk> chunks, ui
     pass.Leave();
     return Explain(-result, chunks);
   }
+  const bool survives = (flags & HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT) != 0;
   MutexLock lock(&mutex_);
-  return submissions_.Add(args.out.seq, (flags & HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT) != 0);
+  if (survives) has_survivors_.store(true, std::memory_order_relaxed);
+  return submissions_.Add(args.out.seq, survives);
 }
 
 absl::Status Driver::Refused(int error) {

@@ -5,7 +5,7 @@
 // /dev/hl<n>, whichever is there; `timeout` is how long the kernel lets a submission run (its own
 // default without). One process has a card at a time.
 //
-// Threading: as hal::Driver. Submissions take one short lock, and none while the kernel works;
+// Threading: as hal::Driver. Submissions take a short lock, and none while the kernel works;
 // neither do waits. Reset waits for calls that are inside the kernel, at most a second, and nobody
 // may write command memory meanwhile.
 #ifndef HAL_HABANALABS_DRIVER_H_
@@ -104,6 +104,8 @@ class Driver final : public hal::Driver {
   Driver(std::unique_ptr<Syscalls> syscalls, Connection connection, Device device,
          std::vector<SyncManagerInfo> managers, uint32_t timeout_seconds);
 
+  // Inside the gate. Asks for those that may survive their timeout before the kernel forgets them.
+  absl::Status PrepareToSubmit();
   // A CS of `flags`; `part_of` is the kernel's number of a staged one's first.
   absl::StatusOr<Sequence> SubmitChunks(absl::Span<const Chunk> chunks, uint32_t flags,
                                         uint32_t timeout_seconds, uint64_t part_of);
@@ -177,7 +179,7 @@ class Driver final : public hal::Driver {
   Gate gate_;              // of the connection, for calls that hold no lock
   Connection connection_;  // replaced by Reset alone, with the gate shut and memory_mutex_ held
   Health health_;
-  std::atomic<bool> failed_{false};
+  std::atomic<bool> failed_{false}, has_survivors_{false};
 
   // Taken before the others, and never inside the gate: Reset holds it while it shuts that.
   Mutex memory_mutex_;

@@ -1,5 +1,6 @@
 // Submissions that the kernel has and the seam does not: with options, in parts, and signals.
 #include <cerrno>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "hal/base/status_macros.h"
@@ -15,6 +16,32 @@ absl::StatusOr<Sequence> Driver::SubmitWith(absl::Span<const Chunk> chunks,
   if (options.survives_timeout) flags |= HL_CS_FLAGS_SKIP_RESET_ON_TIMEOUT;
   return SubmitChunks(chunks, flags,
                       options.timeout_seconds != 0 ? options.timeout_seconds : timeout_seconds_, 0);
+}
+
+absl::Status Driver::PrepareToSubmit() {
+  Sequence asked_for(0);
+  while (!failed_.load(std::memory_order_relaxed)) {
+    if (!has_survivors_.load(std::memory_order_relaxed)) return absl::OkStatus();
+    std::optional<Submissions::Survivor> survivor;
+    {
+      MutexLock lock(&mutex_);
+      survivor = submissions_.SurvivorToAskFor();
+      has_survivors_.store(submissions_.has_survivors(), std::memory_order_relaxed);
+    }
+    // The same again: the kernel would not say.
+    if (!survivor.has_value() || survivor->sequence == asked_for) return absl::OkStatus();
+    asked_for = survivor->sequence;
+    absl::Status status;
+    do {
+      status = WaitInKernel(asked_for, survivor->kernel, absl::ZeroDuration());
+    } while (absl::IsUnavailable(status));
+    if (!absl::IsDeadlineExceeded(status)) continue;
+    if (!survivor->is_last_chance) return absl::OkStatus();
+    // As the kernel would, if it did not end this very moment.
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "submission ", asked_for.value(), " is in flight, and as many as may be have followed it"));
+  }
+  return NeedsReset();
 }
 
 absl::StatusOr<uint64_t> Driver::NumberOf(Sequence sequence) {
@@ -51,7 +78,7 @@ absl::StatusOr<Sequence> Driver::SubmitKind(uint32_t kind, const hl_cs_chunk& ch
                                             hl_cs_out* answer) {
   const Gate::Pass pass(gate_);
   if (!pass) return absl::FailedPreconditionError("the device is being reset");
-  if (failed_.load(std::memory_order_relaxed)) return NeedsReset();
+  RETURN_IF_ERROR(PrepareToSubmit());
   hl_cs_args args = {};
   args.in.chunks_execute = reinterpret_cast<uintptr_t>(&chunk);
   args.in.num_chunks_execute = 1;

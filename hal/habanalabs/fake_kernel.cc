@@ -35,6 +35,7 @@ class FakeKernel::Calls final : public Syscalls {
     return kernel_.Close(fd);
   }
   int Ioctl(int fd, unsigned long request, void* argument) override {
+    if (kernel_.on_ioctl) kernel_.on_ioctl(request);
     MutexLock lock(&kernel_.mutex_);
     return kernel_.Ioctl(fd, request, argument);
   }
@@ -309,9 +310,13 @@ int FakeKernel::Submit(hl_cs_args& args) {
   const auto busy = std::count_if(outcomes.begin(), outcomes.end(),
                                   [](const auto& one) { return one.second == Outcome::kBusy; });
   if (most_in_flight != 0 && static_cast<uint64_t>(busy) >= most_in_flight) return -EAGAIN;
-  next_sequence_ += skipped_numbers;
+  const uint64_t sequence = next_sequence_ + skipped_numbers;
+  if (most_in_flight != 0 && sequence > most_in_flight) {
+    const auto old = outcomes.begin();
+    if (old->first <= sequence - most_in_flight && old->second == Outcome::kBusy) return -EAGAIN;
+  }
   skipped_numbers = 0;
-  const uint64_t sequence = next_sequence_++;
+  next_sequence_ = sequence + 1;
   outcomes[sequence] = outcome;
   kinds_[sequence] = flags;
   args = {};
@@ -337,7 +342,8 @@ int FakeKernel::Wait(hl_wait_cs_args& args) {
   for (int i = 0; i < (is_multi ? in.seq_arr_len : 1); ++i) {
     const auto found = outcomes.find(sequences[i]);
     if (found == outcomes.end()) return -EINVAL;
-    switch (found->second) {
+    const bool is_forgotten = most_in_flight != 0 && sequences[i] + most_in_flight < next_sequence_;
+    switch (is_forgotten ? Outcome::kGone : found->second) {
       case Outcome::kBusy:
         continue;
       case Outcome::kGone:

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,10 +42,11 @@ class FakeKernel {
 
   // Scripts: each call takes the first, a negative errno, or 0 for what it does by itself.
   std::deque<int> open_errors, submit_errors, wait_errors, buffer_errors, memory_errors, map_errors;
-  std::deque<uint32_t> statuses;        // of DEVICE_STATUS, then operational
-  std::map<uint32_t, int> info_errors;  // by op
-  bool takes_interrupts = false;        // every other ioctl is interrupted
-  int unaligned_hint_error = 0;         // what a hint gets that is not a page's
+  std::deque<uint32_t> statuses;                // of DEVICE_STATUS, then operational
+  std::map<uint32_t, int> info_errors;          // by op
+  std::function<void(unsigned long)> on_ioctl;  // with each request, before it; it may make others
+  bool takes_interrupts = false;                // every other ioctl is interrupted
+  int unaligned_hint_error = 0;                 // what a hint gets that is not a page's
 
   // Submissions: the kernel's numbers count from 1 in each context.
   enum class Outcome : uint8_t { kDone, kBusy, kTimedOut, kAborted, kGone };
@@ -52,19 +54,21 @@ class FakeKernel {
   bool says_errors = true;               // of lost ones by errno, not by status alone
   std::map<uint64_t, Outcome> outcomes;  // of those there are
   uint64_t skipped_numbers = 0;          // that the next submission leaves out
-  uint64_t most_in_flight = 0;           // busy ones; more are EAGAIN. 0: without limit
-  int64_t completion_time = 0;           // of those that asked for it
+  // Busy ones; more are EAGAIN, and so is one that this many follow while it is busy. What this
+  // many have followed is forgotten. 0: without limit.
+  uint64_t most_in_flight = 0;
+  int64_t completion_time = 0;  // of those that asked for it
 
   // DRAM of Gaudi2: what is taken, and where the kernel maps it.
   uint64_t dram_taken = 0;
   uint64_t dram_address = 0x1001001800000000;
 
+  uint64_t busy_engines[4] = {0x1001};  // by id; the misc interface tells half of them
+
   // Health.
   uint64_t events = 0;
   uint64_t announced = 0;  // the eventfd's count
   hl_info_undefined_opcode_event opcode = {};
-  uint64_t busy_engines[4] = {0x1001};  // by id; the misc interface tells half of them
-
   hl_info_razwi_event razwi = {};
   hl_info_cs_timeout_event timeout = {};
   hl_info_clk_throttle throttle = {};

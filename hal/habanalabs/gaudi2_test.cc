@@ -54,6 +54,13 @@ class Gaudi2Test : public testing::TestWithParam<Api> {
     const Chunk chunk = {QueueId(abi::PdmaQueue(0, 0)), memory.handle, bytes};
     return driver_->Submit({&chunk, 1});
   }
+  // One for whose timeout the device is not reset.
+  absl::StatusOr<Sequence> SubmitSurvivor(const CommandMemory& memory) {
+    const Chunk chunk = {QueueId(abi::PdmaQueue(0, 0)), memory.handle, 8};
+    SubmitOptions options;
+    options.survives_timeout = true;
+    return driver_->SubmitWith({&chunk, 1}, options);
+  }
   absl::Status Poll(Sequence sequence) {
     return driver_->Wait({&sequence, 1}, WaitFor::kAll, absl::ZeroDuration());
   }
@@ -375,11 +382,8 @@ TEST_P(Gaudi2Test, AFailureInAResetIsMadeGoodByTheNext) {
 
 TEST_P(Gaudi2Test, CommandsOfATimeoutThatIsSurvivedStayUntilAReset) {
   const CommandMemory a = Nop();
-  const Chunk chunk = {QueueId(abi::PdmaQueue(0, 0)), a.handle, 8};
-  SubmitOptions options;
-  options.survives_timeout = true;
   kernel_.outcome = Outcome::kTimedOut;
-  ASSERT_OK_AND_ASSIGN(const Sequence lost, driver_->SubmitWith({&chunk, 1}, options));
+  ASSERT_OK_AND_ASSIGN(const Sequence lost, SubmitSurvivor(a));
   EXPECT_THAT(Poll(lost), StatusIs(StatusCode::kAborted));
   EXPECT_OK(driver_->DestroyCommandMemory(a.handle));
   EXPECT_EQ(kernel_.mappings(), 1u);
@@ -387,11 +391,87 @@ TEST_P(Gaudi2Test, CommandsOfATimeoutThatIsSurvivedStayUntilAReset) {
   EXPECT_EQ(kernel_.mappings(), 0u);
 }
 
+TEST_P(Gaudi2Test, ATimeoutThatNobodyWaitedForIsNotForgotten) {
+  const CommandMemory a = Nop(), b = Nop();
+  kernel_.outcome = Outcome::kTimedOut;
+  ASSERT_OK_AND_ASSIGN(const Sequence lost, SubmitSurvivor(a));
+  ASSERT_OK_AND_ASSIGN(const Sequence also_lost, SubmitSurvivor(a));
+  kernel_.outcome = Outcome::kDone;
+  ASSERT_OK_AND_ASSIGN(const Sequence done, SubmitSurvivor(b));
+  for (int i = 0; i < 200; ++i) ASSERT_OK(Submit(b));
+  const int before = kernel_.ioctls;
+  EXPECT_THAT(Poll(lost), StatusIs(StatusCode::kAborted, HasSubstr("timed out")));
+  EXPECT_THAT(Poll(also_lost), StatusIs(StatusCode::kAborted, HasSubstr("timed out")));
+  EXPECT_OK(Poll(done));
+  EXPECT_EQ(kernel_.ioctls, before);
+  // A queue may still be in its commands.
+  EXPECT_OK(driver_->DestroyCommandMemory(a.handle));
+  EXPECT_EQ(kernel_.mappings(), 2u);
+}
+
+TEST_P(Gaudi2Test, ATimeoutIsNotForgottenForSubmissionsThatAreRefused) {
+  const CommandMemory memory = Nop();
+  kernel_.outcome = Outcome::kTimedOut;
+  ASSERT_OK_AND_ASSIGN(const Sequence lost, SubmitSurvivor(memory));
+  kernel_.outcome = Outcome::kDone;
+  for (int i = 0; i < 100; ++i) {
+    kernel_.submit_errors = {-EAGAIN};
+    EXPECT_THAT(Submit(memory), StatusIs(StatusCode::kResourceExhausted));
+  }
+  kernel_.skipped_numbers = 100;
+  EXPECT_OK(Submit(memory));
+  EXPECT_THAT(Poll(lost), StatusIs(StatusCode::kAborted, HasSubstr("timed out")));
+}
+
+TEST_P(Gaudi2Test, WhatMaySurviveItsTimeoutIsOverBeforeTheKernelForgetsIt) {
+  const CommandMemory memory = Nop();
+  kernel_.outcome = Outcome::kBusy;
+  ASSERT_OK_AND_ASSIGN(const Sequence slow, SubmitSurvivor(memory));
+  kernel_.outcome = Outcome::kDone;
+  for (int i = 0; i < 63; ++i) ASSERT_OK(Submit(memory));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(Submit(memory), StatusIs(StatusCode::kResourceExhausted, HasSubstr("in flight")));
+  }
+  EXPECT_THAT(Poll(slow), StatusIs(StatusCode::kDeadlineExceeded));
+  kernel_.outcomes[1] = Outcome::kTimedOut;
+  // Polls that are interrupted, and those that say nothing, settle nothing.
+  kernel_.wait_errors = {-EINTR};
+  EXPECT_OK(Submit(memory));
+  EXPECT_THAT(Poll(slow), StatusIs(StatusCode::kAborted, HasSubstr("timed out")));
+}
+
+TEST_P(Gaudi2Test, AnAbortedOneThatNobodyWaitedForStopsTheNextSubmission) {
+  const CommandMemory memory = Nop();
+  kernel_.outcome = Outcome::kAborted;
+  ASSERT_OK_AND_ASSIGN(const Sequence lost, SubmitSurvivor(memory));
+  kernel_.outcome = Outcome::kDone;
+  absl::Status status;
+  for (int i = 0; i < 63 && status.ok(); ++i) status = Submit(memory).status();
+  EXPECT_THAT(status, StatusIs(StatusCode::kFailedPrecondition, HasSubstr("aborted")));
+  EXPECT_OK(driver_->Reset());
+  EXPECT_THAT(Poll(lost), StatusIs(StatusCode::kAborted));
+  for (int i = 0; i < 200; ++i) ASSERT_OK(Submit(memory));
+}
+
 TEST_P(Gaudi2Test, DramThatIsTakenSinceFailsTheReset) {
   kernel_.dram_taken = kDramPage;
   EXPECT_THAT(driver_->Reset(), StatusIs(StatusCode::kInternal, HasSubstr("another card")));
   kernel_.dram_taken = 0;
   EXPECT_OK(driver_->Reset());
+}
+
+TEST_P(Gaudi2Test, EveryBusyEngineIsNamed) {
+  kernel_.busy_engines[0] = uint64_t{1} << GAUDI2_DCORE2_ENGINE_ID_MME | uint64_t{1} << 63;
+  static_assert(GAUDI2_ENGINE_ID_NIC11_1 == 74);
+  kernel_.busy_engines[1] = uint64_t{1} << (GAUDI2_ENGINE_ID_NIC11_1 - 64);
+  kernel_.busy_engines[3] = uint64_t{1} << 63;
+  ASSERT_OK_AND_ASSIGN(const Driver::Idleness idleness, driver_->GetIdleness());
+  EXPECT_FALSE(idleness.is_idle);
+  std::bitset<256> busy;
+  busy.set(GAUDI2_DCORE2_ENGINE_ID_MME).set(63).set(GAUDI2_ENGINE_ID_NIC11_1);
+  // Only the later interface has so many.
+  if (GetParam() == Api::kAccel) busy.set(255);
+  EXPECT_EQ(idleness.busy_engines, busy);
 }
 
 TEST_P(Gaudi2Test, EventsNameItsEngines) {
@@ -424,17 +504,3 @@ INSTANTIATE_TEST_SUITE_P(Interfaces, Gaudi2Test, testing::Values(Api::kMisc, Api
 
 }  // namespace
 }  // namespace openhpu::hal::habanalabs
-TEST_P(Gaudi2Test, EveryBusyEngineIsNamed) {
-  kernel_.busy_engines[0] = uint64_t{1} << GAUDI2_DCORE2_ENGINE_ID_MME | uint64_t{1} << 63;
-  static_assert(GAUDI2_ENGINE_ID_NIC11_1 == 74);
-  kernel_.busy_engines[1] = uint64_t{1} << (GAUDI2_ENGINE_ID_NIC11_1 - 64);
-  kernel_.busy_engines[3] = uint64_t{1} << 63;
-  ASSERT_OK_AND_ASSIGN(const Driver::Idleness idleness, driver_->GetIdleness());
-  EXPECT_FALSE(idleness.is_idle);
-  std::bitset<256> busy;
-  busy.set(GAUDI2_DCORE2_ENGINE_ID_MME).set(63).set(GAUDI2_ENGINE_ID_NIC11_1);
-  // Only the later interface has so many.
-  if (GetParam() == Api::kAccel) busy.set(255);
-  EXPECT_EQ(idleness.busy_engines, busy);
-}
-

@@ -12,7 +12,19 @@ Sequence Submissions::Add(uint64_t kernel, bool survives) {
   if (last_ - first_ > mask_) ++first_;
   ring_[last_ & mask_] = kernel;
   recent_[last_ & mask_] = {kernel, 0, survives};
+  newest_ = std::max(newest_, kernel);
+  attempts_ = 0;
+  if (survives) survivors_.push_back(last_);
   return Sequence(last_);
+}
+
+std::optional<Submissions::Survivor> Submissions::SurvivorToAskFor() {
+  while (!survivors_.empty() && !IsOpen(Sequence(survivors_.front()))) survivors_.pop_front();
+  if (survivors_.empty()) return std::nullopt;
+  const Sequence oldest(survivors_.front());
+  const uint64_t most = (mask_ + 1) / 2, followers = newest_ - kernel(oldest);
+  if (followers + ++attempts_ <= most / 2) return std::nullopt;
+  return Survivor{oldest, kernel(oldest), followers + 1 >= most};
 }
 
 std::optional<absl::Status> Submissions::result(Sequence s) const {

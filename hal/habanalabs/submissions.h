@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
@@ -23,7 +24,7 @@ class Submissions {
   explicit Submissions(uint64_t most);
 
   // The next number, for what the kernel calls `kernel` (never 0). `survives`: when it takes too
-  // long, the device goes on. Allocates nothing.
+  // long, the device goes on. Allocates nothing for others.
   Sequence Add(uint64_t kernel, bool survives = false);
   bool known(Sequence s) const { return s.value() >= 1 && s.value() <= last_; }
 
@@ -54,8 +55,22 @@ class Submissions {
   void Restart() {
     restarted_after_ = last_;
     outlived_ = 0;
+    newest_ = 0;
   }
   Sequence last() const { return Sequence(last_); }
+
+  // One without a result that survives its timeout: unlike others' it is lost without a word when
+  // nobody asks for it, so it is asked for before the kernel forgets it.
+  struct Survivor {
+    Sequence sequence;
+    uint64_t kernel = 0;
+    bool is_last_chance =
+        false;  // the kernel takes no other before it is over, and then forgets it
+  };
+  // Before each submission while there are any: the oldest, once half of `most` may have followed
+  // it. Calls since the last Add count, since the kernel may count what it refuses.
+  std::optional<Survivor> SurvivorToAskFor();
+  bool has_survivors() const { return !survivors_.empty(); }
 
   // The first result stands.
   void Complete(Sequence s);
@@ -82,6 +97,9 @@ class Submissions {
   std::vector<Recent> recent_;  // by number, too: what is worth knowing of those with a result
   uint64_t first_ = 1, last_ = 0, restarted_after_ = 0, outlived_ = 0;
   std::map<uint64_t, absl::Status> errors_;
+  std::deque<uint64_t> survivors_;  // oldest first; those behind the first may have results
+  uint64_t newest_ = 0;             // the kernel's greatest number
+  uint64_t attempts_ = 0;           // that may be numbered behind it
 };
 
 }  // namespace openhpu::hal::habanalabs

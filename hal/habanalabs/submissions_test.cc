@@ -82,6 +82,41 @@ TEST(Submissions, WhatIsKnownOfADoneOneIsKnownForAWhile) {
   EXPECT_EQ(submissions.time(submissions.last()), 0);
 }
 
+TEST(Submissions, TheOldestSurvivorIsToBeAskedForWhenManyMayHaveFollowed) {
+  Submissions submissions(8);
+  EXPECT_FALSE(submissions.has_survivors());
+  const Sequence done = submissions.Add(1, true), open = submissions.Add(2, true);
+  const Sequence later = submissions.Add(3, true);
+  submissions.Complete(done);
+  for (uint64_t kernel = 4; kernel <= 5; ++kernel) submissions.Add(kernel);
+  EXPECT_FALSE(submissions.SurvivorToAskFor().has_value());
+  submissions.Add(6);  // four have followed
+  ASSERT_TRUE(submissions.SurvivorToAskFor().has_value());
+  EXPECT_EQ(submissions.SurvivorToAskFor()->sequence, open);
+  EXPECT_EQ(submissions.SurvivorToAskFor()->kernel, 2u);
+  EXPECT_FALSE(submissions.SurvivorToAskFor()->is_last_chance);
+  submissions.Add(9);
+  EXPECT_TRUE(submissions.SurvivorToAskFor()->is_last_chance);
+  submissions.Fail(open, absl::AbortedError("lost"));
+  EXPECT_EQ(submissions.SurvivorToAskFor()->sequence, later);
+  submissions.Complete(later);
+  EXPECT_TRUE(submissions.has_survivors());
+  EXPECT_FALSE(submissions.SurvivorToAskFor().has_value());
+  EXPECT_FALSE(submissions.has_survivors());
+}
+
+TEST(Submissions, RefusedOnesMayHaveFollowedASurvivorToo) {
+  Submissions submissions(8);
+  const Sequence open = submissions.Add(1, true);
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(submissions.SurvivorToAskFor().has_value());
+  EXPECT_EQ(submissions.SurvivorToAskFor()->sequence, open);
+  // They had no numbers.
+  submissions.Add(2);
+  EXPECT_FALSE(submissions.SurvivorToAskFor().has_value());
+  for (int i = 0; i < 20; ++i) submissions.SurvivorToAskFor();
+  EXPECT_FALSE(submissions.SurvivorToAskFor()->is_last_chance);
+}
+
 TEST(Submissions, NumbersOfBeforeARestartAreNobodys) {
   Submissions submissions(4);
   const Sequence before = submissions.Add(1);
