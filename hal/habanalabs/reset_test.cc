@@ -2,6 +2,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -70,6 +71,44 @@ TEST_P(ResetTest, WhatWasInFlightIsLostAndWhatWasDoneStaysDone) {
   EXPECT_THAT(Submit(nop_), IsOkAndHolds(busy + 1));
   EXPECT_THAT(Poll(busy + 1), StatusIs(StatusCode::kDeadlineExceeded));
   EXPECT_THAT(Poll(busy), StatusIs(StatusCode::kAborted));
+}
+
+TEST_P(ResetTest, WhatWasDoneStaysDoneThoughThePollIsInterrupted) {
+  ASSERT_OK_AND_ASSIGN(const Sequence done, Submit(nop_));
+  ASSERT_OK_AND_ASSIGN(const Sequence also_done, Submit(nop_));
+  kernel_.wait_errors = {-EINTR, -EINTR, 0, -EINTR};
+  EXPECT_OK(driver_->Reset());
+  EXPECT_TRUE(kernel_.wait_errors.empty());
+  EXPECT_OK(Poll(done));
+  EXPECT_OK(Poll(also_done));
+}
+
+// What a submission of that moment would name is the old context's.
+TEST_P(ResetTest, NobodySubmitsWhileCommandsAndMappingsAreRestored) {
+  std::vector<std::byte> memory(100);
+  ASSERT_OK_AND_ASSIGN(const DeviceAddress address, driver_->MapHost(memory.data(), 100));
+  const Requests& requests = RequestsOf(kernel_.api);
+  int submissions = 0, restored = 0;
+  kernel_.on_ioctl = [&](unsigned long request) {
+    if (request == requests.command_submission) ++submissions;
+    if (request != requests.command_buffer && request != requests.memory) return;
+    ++restored;
+    std::thread([this] {
+      EXPECT_THAT(Submit(nop_), StatusIs(StatusCode::kFailedPrecondition, HasSubstr("reset")));
+      EXPECT_THAT(driver_->SubmitSignal(QueueId(0)),
+                  StatusIs(StatusCode::kFailedPrecondition, HasSubstr("reset")));
+    }).join();
+  };
+  // Whoever got in would be refused, and not look for the reason, for which it would wait.
+  kernel_.submit_errors.assign(4, -EAGAIN);
+  EXPECT_OK(driver_->Reset());
+  EXPECT_EQ(restored, 2);
+  EXPECT_EQ(submissions, 0);
+  kernel_.submit_errors.clear();
+  EXPECT_OK(Submit(nop_));
+  EXPECT_EQ(submissions, 1);
+  kernel_.on_ioctl = nullptr;
+  EXPECT_OK(driver_->UnmapHost(address));
 }
 
 TEST_P(ResetTest, CommandMemoryKeepsHandleAddressAndContents) {
