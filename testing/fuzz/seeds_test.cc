@@ -21,9 +21,9 @@ namespace {
 
 using Corpus = std::map<std::string, std::vector<uint8_t>>;
 
-Corpus Read(const std::string& target) {
+Corpus ReadFolder(const std::string& folder) {
   Corpus corpus;
-  for (const auto& entry : std::filesystem::directory_iterator("testing/fuzz/corpus/" + target)) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     std::ifstream file(entry.path(), std::ios::binary);
     corpus[entry.path().filename()] = std::vector<uint8_t>(std::istreambuf_iterator<char>(file),
                                                            std::istreambuf_iterator<char>());
@@ -31,6 +31,8 @@ Corpus Read(const std::string& target) {
   EXPECT_FALSE(corpus.empty());
   return corpus;
 }
+
+Corpus Read(const std::string& target) { return ReadFolder("testing/fuzz/corpus/" + target); }
 
 bool IsOneOf(const std::string& name, const std::vector<std::string>& beginnings) {
   for (const std::string& beginning : beginnings) {
@@ -99,7 +101,10 @@ TEST(SeedsTest, ProgramsOfTheNodeSucceed) {
 }
 
 TEST(SeedsTest, ScenariosAreAccepted) {
-  for (const auto& [name, bytes] : Read("scenario_fuzz")) {
+  Corpus all = Read("scenario_fuzz");
+  all.merge(ReadFolder("simulator/scenario/examples"));
+  EXPECT_EQ(all.count("gemm.textproto"), 1u);
+  for (const auto& [name, bytes] : all) {
     if (IsOneOf(name, {"found"})) continue;
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const bool right = simulator::ParseScenario(text, name).ok();
