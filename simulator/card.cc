@@ -105,7 +105,11 @@ absl::StatusOr<DeviceAddress> Card::MapHost(void* host, uint64_t bytes) {
 absl::Status Card::UnmapHost(DeviceAddress address) {
   const Door door(context());
   const Call call(*this, "UnmapHost", timing().memory_ioctl);
-  return machine_->environment().memory->UnmapHost(address);
+  // What is over by the host's time has been there.
+  CatchUp();
+  RETURN_IF_ERROR(machine_->environment().memory->UnmapHost(address));
+  machine_->NoteUnmapping();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<hal::CommandMemory> Card::CreateCommandMemory(uint64_t bytes) {

@@ -78,7 +78,10 @@ absl::Status Card::MapDram(DeviceAddress address, uint64_t offset, uint64_t byte
 absl::Status Card::UnmapDram(DeviceAddress address) {
   const Door door(context());
   const Call call(*this, "UnmapDram", timing().memory_ioctl);
-  return machine_->environment().memory->UnmapDram(address);
+  CatchUp();
+  RETURN_IF_ERROR(machine_->environment().memory->UnmapDram(address));
+  machine_->NoteUnmapping();
+  return absl::OkStatus();
 }
 
 absl::Status Card::MapHostAt(DeviceAddress address, void* host, uint64_t bytes) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "gmock/gmock.h"
+#include "hal/abi/gaudi2/blocks.h"
+#include "hal/abi/gaudi2/qman.h"
 #include "hal/chip.h"
 #include "hal/command_writer.h"
 #include "hal/kernel/expression.h"
@@ -140,6 +142,88 @@ TEST_F(Gaudi2UnmapTest, MemoryThatIsUnmappedBetweenEqualCopiesIsAPageFaultAtItsA
     return writer.Dma(copy, std::nullopt);
   };
   ExpectAFaultWhereItIsUnmapped(EngineKind::kDma, std::vector<std::byte>(4096), 2, write);
+}
+
+// Commands of a TPC's queue that wait at a fence; whoever serves it.
+constexpr uint64_t kFence = abi2::TpcQmanBase(0, 0) + abi2::qman::CpFenceRdata(0, 0);
+
+class Gaudi2CommandsTest : public Gaudi2UnmapTest {
+ protected:
+  // More than is fetched ahead.
+  static std::vector<std::byte> FenceAndNops() {
+    const std::vector<abi2::PacketNop> nops(8192);
+    std::vector<std::byte> bytes(nops.size() * sizeof nops[0]);
+    std::memcpy(bytes.data(), nops.data(), bytes.size());
+    const abi2::PacketFence fence = Fence2();
+    std::memcpy(bytes.data(), &fence, sizeof fence);
+    return bytes;
+  }
+  // Submits them, and lets them come to the fence.
+  static uint64_t Start(NodeFile& file, const Place& commands) {
+    uint64_t sequence = 0;
+    EXPECT_EQ(file.Submit({UserChunk(kTpc, commands)}, &sequence), 0);
+    hl_wait_cs_out out{};
+    EXPECT_EQ(file.Wait(sequence, 1000, &out), 0);
+    EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_BUSY));
+    return sequence;
+  }
+};
+
+TEST_F(Gaudi2CommandsTest, CommandsThatAreUnmappedAreAPageFaultOfTheNextFetch) {
+  for (const bool dram : {false, true}) {
+    SCOPED_TRACE(dram);
+    NodeFile file(node_.get(), folder_);
+    MappedArena arena(&file), commands(&file);
+    Place place = PutBytes(commands, FenceAndNops());
+    uint64_t mapped = commands.address();
+    if (dram) {
+      mapped = MakeDram(file, 1);
+      Run(file, {UserChunk(kPdma, arena.Put(Copy2(place.address, mapped, place.bytes)))});
+      place.address = mapped;
+    }
+    const uint64_t sequence = Start(file, place);
+    ASSERT_EQ(file.Unmap(mapped), 0);
+    ASSERT_EQ(node_->WriteWord(kFence, 4, 1), 0);
+    const uint64_t fault = FaultOf(file, sequence);
+    EXPECT_GT(fault, place.address);
+    EXPECT_LT(fault, place.address + 8192) << "what was fetched ahead";
+  }
+}
+
+TEST_F(Gaudi2CommandsTest, CommandsThatAnUpperBodyReturnsToAreAPageFaultWhenTheyAreUnmapped) {
+  NodeFile file(node_.get(), folder_);
+  MappedArena arena(&file), commands(&file);
+  const Place body = arena.Put(Fence2());
+  abi2::PacketCpDma call;
+  call.tsize = body.bytes;
+  call.src_addr = body.address;
+  call.ctl = abi2::PacketCpDma::UPPER_CP::Set(call.ctl, 1);
+  const Place place = commands.Put(call, abi2::PacketNop());
+  const uint64_t sequence = Start(file, place);
+  ASSERT_EQ(file.Unmap(commands.address()), 0);
+  ASSERT_EQ(node_->WriteWord(kFence, 4, 1), 0);
+  EXPECT_EQ(FaultOf(file, sequence), place.address + sizeof call);
+}
+
+TEST_F(Gaudi2CommandsTest, CommandsThatAreMappedAgainAtTheirPlaceGoOn) {
+  NodeFile file(node_.get(), folder_);
+  std::vector<std::byte> first = FenceAndNops(), second(first.size() + 8192);
+  const auto bytes = static_cast<uint32_t>(first.size());
+  uint64_t address = 0, again = 0;
+  ASSERT_EQ(file.MapHost(first.data(), bytes, &address), 0);
+  const uint64_t sequence = Start(file, {address, bytes});
+  ASSERT_EQ(file.Unmap(address), 0);
+  // At a hint the kernel maps memory with the low bits of its own address.
+  std::byte* const memory =
+      second.data() + (4096 + address - reinterpret_cast<uint64_t>(second.data()) % 4096) % 4096;
+  std::memcpy(memory, first.data(), bytes);
+  std::memset(first.data(), 0xFF, bytes);
+  ASSERT_EQ(file.MapHost(memory, bytes, &again, address, HL_MEM_FORCE_HINT), 0);
+  ASSERT_EQ(again, address);
+  ASSERT_EQ(node_->WriteWord(kFence, 4, 1), 0);
+  hl_wait_cs_out out{};
+  ASSERT_EQ(file.Wait(sequence, kSecond, &out), 0) << log_;
+  EXPECT_EQ(out.status, static_cast<uint32_t>(HL_WAIT_CS_STATUS_COMPLETED));
 }
 
 }  // namespace

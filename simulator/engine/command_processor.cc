@@ -79,10 +79,26 @@ void CommandProcessor::BodyEnded(Picoseconds at, const SharedClock& clock) {
 }
 
 void CommandProcessor::EngineProgressed() {
-  const bool finishing = active_ && offset_ == bytes_;
+  const bool finishing = active_ && offset_ == commands_.bytes;
   if (blocked_ == Blocked::kEngineBusy || blocked_ == Blocked::kEngineFull || finishing) {
     wake_.notify();
   }
+}
+
+void CommandProcessor::NoteUnmapping() {
+  if (!active_) return;
+  const auto keep = [this](FetchedCommands& commands, uint64_t fetched) {
+    if (commands.base == 0 || commands.unmapped) return;
+    const DeviceAddress base(commands.base);
+    if (!ResolveForUser(environment_, base, commands.bytes).ok()) commands.Keep(fetched);
+  };
+  uint64_t fetched = offset_ + (fetched_ ? packet_bytes_ : 0);
+  if (environment_.timing.timed && commands_.base != 0) {
+    fetched = std::max(fetched, fetcher_.asked() - commands_.base);
+  }
+  keep(commands_, fetched);
+  // It was to be fetched again from there on.
+  if (return_.has_value()) keep(return_->commands, return_->offset);
 }
 
 void CommandProcessor::AddFence(int fence, uint32_t value, const Message& message) {
@@ -119,7 +135,7 @@ void CommandProcessor::Run() {
     // Time has passed while it waited.
     local_ = std::max(local_, Now());
     if (!active_ && !StartJob()) return;
-    while (offset_ < bytes_ || ReturnFromBody()) {
+    while (offset_ < commands_.bytes || HasMore()) {
       if (!fetched_ && !Fetch()) return;
       const Outcome outcome = ExecutePacket();
       if (outcome == Outcome::kWait) return;
@@ -128,7 +144,7 @@ void CommandProcessor::Run() {
       offset_ += packet_bytes_;
       ++origin_.packet;
     }
-    if (!FinishJob()) return;
+    if (environment_.faults.failed() || !FinishJob()) return;
   }
 }
 
@@ -190,11 +206,11 @@ bool CommandProcessor::StartJob() {
   return_.reset();
   if (environment_.hazards != nullptr) environment_.Acquire(agent_, job_.clock);
   if (!job_.external) return FetchFrom(job_.address, job_.bytes, job_.arrival);
-  buffer_ = job_.copy.data();
-  base_ = 0;
-  bytes_ = job_.bytes;
-  fetch_latency_ = environment_.timing.host_latency;
-  if (environment_.timing.timed) fetcher_.Start(base_, job_.arrival, fetch_latency_);
+  commands_ = FetchedCommands();
+  commands_.data = job_.copy.data();
+  commands_.bytes = job_.bytes;
+  commands_.latency = environment_.timing.host_latency;
+  if (environment_.timing.timed) fetcher_.Start(commands_.base, job_.arrival, commands_.latency);
   return true;
 }
 
@@ -206,14 +222,15 @@ bool CommandProcessor::FetchFrom(DeviceAddress address, uint32_t bytes, Picoseco
                              " bytes of commands: ", std::string(host.status().message())),
                 abi::qman::CpErrors::CQF_RD_ERR::kMask, address.value());
   }
-  buffer_ = *host;
-  base_ = address.value();
-  bytes_ = bytes;
+  commands_ = FetchedCommands();
+  commands_.data = *host;
+  commands_.base = address.value();
+  commands_.bytes = bytes;
   const Region region = *environment_.memory->RegionOf(address);
-  fetch_latency_ = region == Region::kDram   ? environment_.timing.dram_latency
-                   : region == Region::kSram ? environment_.timing.sram_latency
-                                             : environment_.timing.host_latency;
-  if (environment_.timing.timed) fetcher_.Start(base_, from, fetch_latency_);
+  commands_.latency = region == Region::kDram   ? environment_.timing.dram_latency
+                      : region == Region::kSram ? environment_.timing.sram_latency
+                                                : environment_.timing.host_latency;
+  if (environment_.timing.timed) fetcher_.Start(commands_.base, from, commands_.latency);
   if (environment_.hazards != nullptr) {
     AccessBox box;
     box.base = address;
@@ -222,6 +239,24 @@ bool CommandProcessor::FetchFrom(DeviceAddress address, uint32_t bytes, Picoseco
         environment_.hazards->Access(agent_, Describe(origin_) + " fetch of commands", {box});
     if (race.has_value()) return Fail(hal::HealthEvent::Kind::kHazard, *race);
   }
+  return true;
+}
+
+bool CommandProcessor::FetchAgain() {
+  const uint32_t bytes = commands_.bytes + commands_.lost;
+  const absl::StatusOr<std::byte*> host =
+      ResolveForUser(environment_, DeviceAddress(commands_.base), bytes);
+  if (!host.ok()) {
+    return Fail(hal::HealthEvent::Kind::kPageFault,
+                absl::StrCat("fetch of the last ", bytes - offset_,
+                             " bytes of commands: ", std::string(host.status().message())),
+                abi::qman::CpErrors::CQF_RD_ERR::kMask, commands_.base + offset_);
+  }
+  commands_.data = *host;
+  commands_.bytes = bytes;
+  commands_.unmapped = false;
+  commands_.lost = 0;
+  commands_.kept.clear();
   return true;
 }
 
@@ -267,12 +302,13 @@ bool CommandProcessor::FinishJob() {
 }
 
 bool CommandProcessor::Fetch() {
-  const uint32_t left = bytes_ - offset_;
+  const uint32_t left = commands_.bytes - offset_;
   if (left < 8) {
+    if (commands_.lost != 0) return FetchAgain() && Fetch();
     return Fail(hal::HealthEvent::Kind::kUndefinedOpcode,
                 absl::StrCat(left, " bytes at the end of the command buffer are not a packet"));
   }
-  std::memcpy(&ctl_, buffer_ + offset_ + 4, sizeof ctl_);
+  std::memcpy(&ctl_, commands_.data + offset_ + 4, sizeof ctl_);
   opcode_ = abi::OpcodeOf(ctl_);
   const Dialect& dialect = qman_.dialect();
   packet_bytes_ = dialect.packet_bytes(static_cast<uint32_t>(opcode_));
@@ -290,12 +326,13 @@ bool CommandProcessor::Fetch() {
     cost += environment_.timing.bulk_qword.value() * qwords;
   }
   if (packet_bytes_ > left) {
+    if (commands_.lost != 0) return FetchAgain() && Fetch();
     return Fail(hal::HealthEvent::Kind::kUndefinedOpcode,
                 absl::StrCat("packet of ", packet_bytes_,
                              " bytes passes the end of the command buffer, ", left, " bytes on"));
   }
   if (environment_.timing.timed) {
-    local_ = fetcher_.Need(base_ + offset_ + packet_bytes_, local_) + cost;
+    local_ = fetcher_.Need(commands_.base + offset_ + packet_bytes_, local_) + cost;
   }
   ++packets_;
   fetched_ = true;
@@ -312,8 +349,8 @@ uint64_t CommandProcessor::arrived() const { return taken_ + waiting(); }
 
 uint64_t CommandProcessor::current_packet() const {
   uint64_t packet = 0;
-  if (active_ && bytes_ - offset_ >= sizeof packet) {
-    std::memcpy(&packet, buffer_ + offset_, sizeof packet);
+  if (active_ && commands_.bytes - offset_ >= sizeof packet) {
+    std::memcpy(&packet, commands_.data + offset_, sizeof packet);
   }
   return packet;
 }
@@ -354,7 +391,7 @@ std::string CommandProcessor::Stuck() const {
     case Blocked::kNo:
       break;
   }
-  return offset_ == bytes_
+  return offset_ == commands_.bytes
              ? absl::StrCat("end of submission ", job_.submission, ": the engine is busy")
              : absl::StrCat(at, ": runs");
 }

@@ -20,6 +20,7 @@
 #include "hal/abi/gaudi/packets.h"
 #include "hal/abi/gaudi/qman.h"
 #include "simulator/engine/environment.h"
+#include "simulator/engine/fetched_commands.h"
 #include "simulator/engine/line_fetcher.h"
 #include "simulator/engine/message_network.h"
 
@@ -64,6 +65,8 @@ class CommandProcessor : public sc_core::sc_module {
   void BodyEnded(Picoseconds at, const SharedClock& clock);
   // A command of the engine has completed.
   void EngineProgressed();
+  // Memory was unmapped: of its commands there, it has what it has fetched.
+  void NoteUnmapping();
   void SetMessageBase(int base, bool high, uint32_t value);
   // Whether it runs packets, and whether it starts jobs.
   void Enable(bool runs, bool starts_jobs);
@@ -104,10 +107,8 @@ class CommandProcessor : public sc_core::sc_module {
   };
   // Where an upper CP goes on when a body that it runs itself ends.
   struct Return {
-    const std::byte* buffer = nullptr;
-    uint64_t base = 0;
-    uint32_t bytes = 0, offset = 0, packet = 0;
-    Picoseconds fetch_latency;
+    FetchedCommands commands;
+    uint32_t offset = 0, packet = 0;
   };
 
   void Run();
@@ -123,10 +124,12 @@ class CommandProcessor : public sc_core::sc_module {
   Outcome CpDma();
   // Runs a body on this CP, and comes back.
   Outcome CallBody(uint64_t address, uint32_t bytes);
-  // At the end of the bytes: true when there was somewhere to go back to.
-  bool ReturnFromBody();
+  // At the end of the bytes: true when it goes on behind the body that they were.
+  bool HasMore();
   // Starts to fetch bytes from memory; raises the fault and is false when it cannot.
   bool FetchFrom(DeviceAddress address, uint32_t bytes, Picoseconds from);
+  // What was unmapped, at offset_; raises the fault and is false when nothing is mapped there now.
+  bool FetchAgain();
   void NoteLaunch();  // the engine has been given work: completion may wait for it
   // Runs a body on the lower CP; done when it has ended.
   Outcome StartBody(uint64_t address, uint32_t bytes);
@@ -149,7 +152,7 @@ class CommandProcessor : public sc_core::sc_module {
   template <typename Packet>
   Packet Read() const {
     Packet packet;
-    std::memcpy(&packet, buffer_ + offset_, sizeof packet);
+    std::memcpy(&packet, commands_.data + offset_, sizeof packet);
     return packet;
   }
   bool upper() const { return index_ < 4; }
@@ -162,11 +165,9 @@ class CommandProcessor : public sc_core::sc_module {
 
   std::deque<Job> jobs_;
   bool active_ = false, runs_ = true, starts_jobs_ = true;
-  Job job_;                            // the active one
-  const std::byte* buffer_ = nullptr;  // the bytes that it runs
-  uint32_t bytes_ = 0;
+  Job job_;                   // the active one
+  FetchedCommands commands_;  // the bytes that it runs
   std::optional<Return> return_;
-  uint64_t base_ = 0;  // where they lie, for the fetcher
   uint32_t offset_ = 0, packet_bytes_ = 0;
   bool fetched_ = false;  // the packet at offset_ has arrived and was paid for
   bool passed_barrier_ = false;
@@ -176,7 +177,7 @@ class CommandProcessor : public sc_core::sc_module {
   hal::abi::gaudi::Opcode opcode_ = hal::abi::gaudi::Opcode::kNop;
   uint32_t ctl_ = 0;
   Origin origin_;
-  Picoseconds local_, started_, last_message_, fetch_latency_;
+  Picoseconds local_, started_, last_message_;
   LineFetcher fetcher_;
 
   Blocked blocked_ = Blocked::kNo;
@@ -188,10 +189,9 @@ class CommandProcessor : public sc_core::sc_module {
   std::array<uint64_t, 4> message_bases_{};
   uint32_t predicates_ = 1;  // bit 0 is always set
   uint32_t errors_ = 0;
-  uint64_t taken_ = 0;
 
   Picoseconds fence_wait_;
-  uint64_t packets_ = 0;
+  uint64_t taken_ = 0, packets_ = 0;
   TrackId track_ = 0;
 };
 

@@ -60,7 +60,7 @@ CommandProcessor::Outcome CommandProcessor::ExecutePacket() {
     case abi::Opcode::kWregBulk: {
       const auto packet = Read<abi::PacketWregBulk>();
       const auto* const values =
-          reinterpret_cast<const uint32_t*>(buffer_ + offset_ + sizeof packet);
+          reinterpret_cast<const uint32_t*>(commands_.data + offset_ + sizeof packet);
       return WriteRegisters(abi::PacketWregBulk::REG_OFFSET::Get(packet.ctl), values,
                             2 * abi::PacketWregBulk::SIZE64::Get(packet.size));
     }
@@ -241,7 +241,7 @@ CommandProcessor::Outcome CommandProcessor::LinDma() {
     return Outcome::kWait;
   }
   const Dialect& dialect = qman_.dialect();
-  const LinearDma dma = dialect.linear_dma(buffer_ + offset_);
+  const LinearDma dma = dialect.linear_dma(commands_.data + offset_);
   if (dma.refused != nullptr) {
     Fail(Kind::kUndefinedOpcode, dma.refused);
     return Outcome::kWait;
@@ -292,25 +292,23 @@ CommandProcessor::Outcome CommandProcessor::CallBody(uint64_t address, uint32_t 
   }
   if (!InStep()) return Outcome::kWait;
   if (!MessagesArrived()) return Outcome::kWait;
-  return_ =
-      Return{buffer_, base_, bytes_, offset_ + packet_bytes_, origin_.packet + 1, fetch_latency_};
+  return_ = Return{std::move(commands_), offset_ + packet_bytes_, origin_.packet + 1};
   if (!FetchFrom(DeviceAddress(address), bytes, local_)) return Outcome::kWait;
   offset_ = 0;
   origin_.packet = 0;
   return Outcome::kJumped;
 }
 
-bool CommandProcessor::ReturnFromBody() {
+bool CommandProcessor::HasMore() {
+  if (commands_.lost != 0) return FetchAgain();
   if (!return_.has_value()) return false;
-  buffer_ = return_->buffer;
-  base_ = return_->base;
-  bytes_ = return_->bytes;
+  commands_ = std::move(return_->commands);
   offset_ = return_->offset;
   origin_.packet = return_->packet;
-  fetch_latency_ = return_->fetch_latency;
   return_.reset();
-  if (environment_.timing.timed) fetcher_.Start(base_ + offset_, local_, fetch_latency_);
-  return offset_ < bytes_;
+  if (environment_.timing.timed)
+    fetcher_.Start(commands_.base + offset_, local_, commands_.latency);
+  return offset_ < commands_.bytes || (commands_.lost != 0 && FetchAgain());
 }
 
 CommandProcessor::Outcome CommandProcessor::StartBody(uint64_t address, uint32_t bytes) {
@@ -374,8 +372,10 @@ CommandProcessor::Outcome CommandProcessor::Repeat() {
   }
   offset_ = stretch.offset;
   origin_.packet = stretch.packet;
+  if (commands_.unmapped && !FetchAgain()) return Outcome::kWait;
   // What was fetched ahead is for the way on.
-  if (environment_.timing.timed) fetcher_.Start(base_ + offset_, local_, fetch_latency_);
+  if (environment_.timing.timed)
+    fetcher_.Start(commands_.base + offset_, local_, commands_.latency);
   return Outcome::kJumped;
 }
 

@@ -38,6 +38,8 @@ class LineFetcher {
     }
     return now;
   }
+  // Behind the last byte that has been asked for: a line for each place.
+  uint64_t asked() const { return (first_line_ + next_ + left_.size()) * line_bytes_; }
   void Reset() { asked_ = Picoseconds(0); }
 
  private:

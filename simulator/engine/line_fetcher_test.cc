@@ -41,5 +41,15 @@ TEST(LineFetcherTest, TheNextBufferIsFetchedWhileTheProcessorWaits) {
   EXPECT_EQ(fetcher.Need(4104, Picoseconds(9000)).value(), 9000u);
 }
 
+TEST(LineFetcherTest, ALineForEachPlaceIsAskedForBehindTheOneThatIsNeeded) {
+  LineFetcher fetcher(128, 4);
+  fetcher.Start(0x1010, Picoseconds(0), kLatency);
+  EXPECT_EQ(fetcher.asked(), 0x1200u);
+  fetcher.Need(0x1080, Picoseconds(0));
+  EXPECT_EQ(fetcher.asked(), 0x1280u);
+  fetcher.Need(0x1081, Picoseconds(0));
+  EXPECT_EQ(fetcher.asked(), 0x1300u);
+}
+
 }  // namespace
 }  // namespace openhpu::simulator

@@ -303,6 +303,12 @@ void Machine::PruneHazards() {
   hazards.Prune();
 }
 
+void Machine::NoteUnmapping() {
+  for (EngineUnit& unit : units_) {
+    for (int i = 0; i <= QueueManager::kStreams; ++i) unit.queue->cp(i).NoteUnmapping();
+  }
+}
+
 void Machine::Reset() {
   network_->Clear();
   injector_->Clear();

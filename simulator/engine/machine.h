@@ -76,6 +76,8 @@ class Machine : private MessageTarget, private FaultTarget {
   // off monitors, commits launch. Status is not written. FailedPrecondition when a launch finds the
   // engine full, Unimplemented for what queues are made of.
   absl::Status WriteRegister(uint64_t address, uint32_t value);
+  // After memory was unmapped: command processors keep what they have fetched of it.
+  void NoteUnmapping();
   // Hazards on: forgets accesses that nothing to come can race with.
   void PruneHazards();
 
