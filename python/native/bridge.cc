@@ -14,7 +14,7 @@
 #include "python/native/locked.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
-#include "python/native/without_gil.h"
+#include "python/native/gil.h"
 #include "runtime/context.h"
 
 namespace openhpu::python {

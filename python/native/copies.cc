@@ -15,7 +15,7 @@
 #include "python/native/host_step.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
-#include "python/native/without_gil.h"
+#include "python/native/gil.h"
 
 namespace openhpu::python {
 namespace {

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "hal/kernel/text.h"
 #include "python/native/device.h"
+#include "python/native/gil.h"
 #include "python/native/host_step.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
@@ -75,7 +76,7 @@ bool LosesWrites(const c10::FunctionSchema& schema) {
 std::string UserLine() {
   if (!Py_IsInitialized() || _Py_IsFinalizing()) return "";
   // PyTorch's bindings have let the interpreter go before they dispatch.
-  const PyGILState_STATE gil = PyGILState_Ensure();
+  const WithGil gil;
   std::string line;
   PyFrameObject* frame = PyThreadState_GetFrame(PyThreadState_Get());
   while (frame != nullptr) {
@@ -93,7 +94,6 @@ std::string UserLine() {
     Py_DECREF(frame);
     frame = back;
   }
-  PyGILState_Release(gil);
   return line;
 }
 

@@ -9,7 +9,7 @@
 
 #include "python/native/device.h"
 #include "python/native/tensor.h"
-#include "python/native/without_gil.h"
+#include "python/native/gil.h"
 
 namespace openhpu::python {
 

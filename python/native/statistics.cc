@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "hal/habanalabs/driver.h"
 #include "python/native/device.h"
-#include "python/native/without_gil.h"
+#include "python/native/gil.h"
 #include "simulator/driver.h"
 #include "simulator/trace/perfetto.h"
 

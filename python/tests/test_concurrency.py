@@ -127,3 +127,29 @@ def test_threads_in_the_device_at_exit_do_not_end_the_process_badly():
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+# A thread that is in one long operator, whose every step asks the interpreter for the user's line.
+ABANDONED_IN_AN_OPERATOR = """
+import threading
+import torch
+import habana_frameworks.torch
+
+lstm = torch.nn.LSTM(4, 4).to("hpu")
+x = torch.rand(2000, 1, 4).to("hpu")
+begun = threading.Event()
+
+def work():
+    with torch.no_grad():
+        begun.set()
+        lstm(x)
+
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+"""
+
+
+def test_a_thread_in_an_operator_at_exit_does_not_end_the_process_badly():
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", ABANDONED_IN_AN_OPERATOR], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")

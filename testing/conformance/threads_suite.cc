@@ -88,9 +88,14 @@ TEST_F(ThreadsSuite, ManySubmissionsOfManyThreadsAllComplete) {
     Sequence last(0);
     for (int i = 0; i < 200; ++i) {
       absl::StatusOr<Sequence> sequence = driver().Submit({&nops[t], 1});
-      // As the seam says of a full queue: try again after a wait.
-      while (absl::IsResourceExhausted(sequence.status()) && last.value() != 0) {
-        if (!Wait(last).ok()) return false;
+      // As the seam says of a full queue: try again after a wait. A thread that has nothing yet to
+      // wait for lets the others do so, who were there first.
+      while (absl::IsResourceExhausted(sequence.status())) {
+        if (last.value() == 0) {
+          std::this_thread::yield();
+        } else if (!Wait(last).ok()) {
+          return false;
+        }
         sequence = driver().Submit({&nops[t], 1});
       }
       if (!sequence.ok() || *sequence <= last) return false;
