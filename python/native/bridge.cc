@@ -11,10 +11,10 @@
 #include "hal/driver.h"
 #include "python/native/backends.h"
 #include "python/native/device.h"
+#include "python/native/gil.h"
 #include "python/native/locked.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
-#include "python/native/gil.h"
 #include "runtime/context.h"
 
 namespace openhpu::python {

@@ -16,9 +16,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "python/native/device.h"
+#include "python/native/gil.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
-#include "python/native/gil.h"
 
 namespace openhpu::python {
 namespace {

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "python/native/device.h"
+#include "python/native/gil.h"
 #include "python/native/host_step.h"
 #include "python/native/lowering.h"
 #include "python/native/tensor.h"
-#include "python/native/gil.h"
 
 namespace openhpu::python {
 namespace {

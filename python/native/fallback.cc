@@ -74,7 +74,10 @@ bool LosesWrites(const c10::FunctionSchema& schema) {
 }  // namespace
 
 std::string UserLine() {
-  if (!Py_IsInitialized() || _Py_IsFinalizing()) return "";
+  // A thread that Python does not know has no line, and once there is no interpreter cannot ask for
+  // one. Others that ask then stand still: PyTorch's bindings, which ask after them, end the
+  // process.
+  if (!Py_IsInitialized() && PyGILState_GetThisThreadState() == nullptr) return "";
   // PyTorch's bindings have let the interpreter go before they dispatch.
   const WithGil gil;
   std::string line;

@@ -8,8 +8,8 @@
 #include <mutex>
 
 #include "python/native/device.h"
-#include "python/native/tensor.h"
 #include "python/native/gil.h"
+#include "python/native/tensor.h"
 
 namespace openhpu::python {
 
