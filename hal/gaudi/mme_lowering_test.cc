@@ -1,5 +1,3 @@
-#include "hal/gaudi/mme_lowering.h"
-
 #include <array>
 #include <cstdint>
 #include <string>
@@ -7,6 +5,8 @@
 
 #include "gtest/gtest.h"
 #include "hal/chip.h"
+#include "hal/gaudi/mme_lowering.h"
+#include "hal/mme_lowering_testing.h"
 
 namespace openhpu::hal::gaudi {
 namespace {
@@ -18,20 +18,6 @@ const Chip& Gaudi() {
   static const Chip* chip = new Chip(*LoadChip("gaudi"));
   return *chip;
 }
-
-MmeGemm Gemm(uint32_t m, uint32_t n, uint32_t k, DType in = DType::kBFloat16) {
-  MmeGemm g;
-  g.in = in;
-  g.m = m, g.n = n, g.k = k;
-  g.lda = k, g.ldb = n, g.ldc = n;
-  return g;
-}
-
-template <typename T, size_t n>
-std::vector<int64_t> List(const T (&values)[n]) {
-  return std::vector<int64_t>(values, values + n);
-}
-using V = std::vector<int64_t>;
 
 // The worked example 4.2 of the descriptor's reference, with the offsets of one pair alone.
 TEST(MmeLoweringTest, TheReferencesWorkedProduct) {
@@ -84,43 +70,27 @@ TEST(MmeLoweringTest, TransposesAndTypesMakeTheHeader) {
   EXPECT_EQ(header(false, false, f, f), 0x3F0B0001u);
 }
 
-// The walk of section 3: which lines and elements an address generator touches, from the registers
-// alone.
-struct Walk {
+// A generator with its place.
+struct Generator {
   const abi::gaudi::MmeTensor& t;
-  const abi::gaudi::MmeAgu& agu;
-  std::array<int64_t, 5> base;
+  Coordinates base;
 
-  Walk(const abi::gaudi::MmeTensor& tensor, const abi::gaudi::MmeAgu& a) : t(tensor), agu(a) {
+  Generator(const abi::gaudi::MmeTensor& tensor, const abi::gaudi::MmeAgu& a) : t(tensor) {
     for (int i = 0; i < 5; ++i) base[i] = a.roi_base_offset[i];
   }
-  // Calls f(line, x, offset or -1) for each element of `lines` lines of `width`.
   template <typename F>
   void Visit(int64_t lines, int64_t width, const F& f) const {
-    std::array<int64_t, 5> cur = base;
-    for (int64_t line = 0; line < lines; ++line) {
-      bool in = true;
-      for (int i = 1; i < 5; ++i) in = in && cur[i] >= 0 && cur[i] < t.valid_elements[i];
-      for (int64_t x = base[0]; x < base[0] + width; ++x) {
-        const bool valid = in && x >= 0 && x < t.valid_elements[0];
-        f(line, x - base[0], valid ? x + cur[1] + cur[2] + cur[3] + cur[4] : -1);
-      }
-      cur[1] += t.spatial_strides[0];
-      for (int i = 1; i < 4 && cur[i] >= base[i] + t.roi_size[i]; ++i) {
-        cur[i] -= t.roi_size[i];
-        cur[i + 1] += t.spatial_strides[i];
-      }
-    }
+    Walk(t, base, base, lines, width, f);
   }
 };
 
 // Runs a product's descriptors step by step, on offsets: which operand elements meet for each
 // output element.
-std::vector<double> Interpret(const MmeGemm& g, const std::vector<MmePart>& parts,
-                              const std::vector<double>& a, const std::vector<double>& b,
-                              size_t c_size, int64_t m) {
-  std::vector<double> c(c_size, -1);
-  const uint64_t in_bytes = StorageBytes(g.in), out_bytes = StorageBytes(g.out);
+std::vector<double> Interpret(const Product& product, const std::vector<MmePart>& parts,
+                              int64_t m) {
+  std::vector<double> c(product.c.size(), -1);
+  const uint64_t in_bytes = StorageBytes(product.gemm.in);
+  const uint64_t out_bytes = StorageBytes(product.gemm.out);
   for (const MmePart& part : parts) {
     const MmeDescriptor& d = part.descriptor;
     const bool trans_s = mme::HEADER_LOW::TRANS_S::Get(d.header_low);
@@ -143,18 +113,18 @@ std::vector<double> Interpret(const MmeGemm& g, const std::vector<MmePart>& part
           for (i[1] = 0; i[1] < size[1]; ++i[1])
             for (i[0] = 0; i[0] < size[0]; ++i[0])
               for (int remote = 0; remote < 2; ++remote) {
-                Walk s(d.tensor_s, d.agu_s);
-                Walk l(d.tensor_l, remote ? d.agu_l_remote : d.agu_l_local);
-                Walk o(d.tensor_o, remote ? d.agu_o_remote : d.agu_o_local);
+                Generator s(d.tensor_s, d.agu_s);
+                Generator l(d.tensor_l, remote ? d.agu_l_remote : d.agu_l_local);
+                Generator o(d.tensor_o, remote ? d.agu_o_remote : d.agu_o_local);
                 for (int loop = 0; loop < 5; ++loop) {
-                  const auto move = [&](Walk& walk, int64_t dim) {
+                  const auto move = [&](Generator& walk, int64_t dim) {
                     if (dim < 5) walk.base[dim] += i[loop] * walk.t.loop_stride[dim];
                   };
                   move(s, dim_s[loop]), move(l, dim_l[loop]), move(o, dim_o[loop]);
                 }
                 // k-vectors of both operands.
-                const auto vectors = [&](const Walk& walk, bool trans, const std::vector<double>& x,
-                                         uint64_t offset) {
+                const auto vectors = [&](const Generator& walk, bool trans,
+                                         const std::vector<double>& x, uint64_t offset) {
                   const int64_t lines = trans ? m : walk.t.spatial_size_minus_1 + 1;
                   const int64_t width = trans ? walk.t.roi_size[0] : m;
                   const int64_t k = trans ? width : lines;
@@ -165,8 +135,8 @@ std::vector<double> Interpret(const MmeGemm& g, const std::vector<MmePart>& part
                   });
                   return out;
                 };
-                const auto sv = vectors(s, trans_s, a, part.offset_s);
-                const auto lv = vectors(l, trans_l, b, part.offset_l);
+                const auto sv = vectors(s, trans_s, product.a, part.offset_s);
+                const auto lv = vectors(l, trans_l, product.b, part.offset_l);
                 EXPECT_EQ(sv.size(), lv.size());
                 o.Visit(m, m, [&](int64_t row, int64_t column, int64_t at) {
                   if (at < 0) return;
@@ -181,43 +151,11 @@ std::vector<double> Interpret(const MmeGemm& g, const std::vector<MmePart>& part
   return c;
 }
 
-void CheckProduct(MmeGemm g, uint64_t gap) {
-  const uint64_t a_rows = g.trans_a ? g.k : g.m, a_cols = g.trans_a ? g.m : g.k;
-  const uint64_t b_rows = g.trans_b ? g.n : g.k, b_cols = g.trans_b ? g.k : g.n;
-  g.lda = a_cols + gap, g.ldb = b_cols + gap, g.ldc = g.n + gap;
-  uint64_t a_size = a_rows * g.lda, b_size = b_rows * g.ldb, c_size = g.m * g.ldc;
-  for (auto& batch : g.batch) {
-    if (batch.count == 1) continue;
-    batch.stride_a = a_size, batch.stride_c = c_size;
-    batch.stride_b = gap == 0 ? 0 : b_size;  // without a gap: one B for all
-    a_size *= batch.count, c_size *= batch.count;
-    if (gap != 0) b_size *= batch.count;
-  }
-  std::vector<double> a(a_size), b(b_size);
-  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i % 13) - 6;
-  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<double>(i % 7) - 3;
-  const auto parts = LowerGemm(Gaudi(), g);
+void CheckProduct(const MmeGemm& g, uint64_t gap) {
+  const Product product(g, gap);
+  const auto parts = LowerGemm(Gaudi(), product.gemm);
   ASSERT_TRUE(parts.ok()) << parts.status();
-  const std::vector<double> c =
-      Interpret(g, *parts, a, b, c_size, g.in == DType::kBFloat16 ? 64 : 32);
-  std::vector<double> want(c_size, -1);
-  for (uint64_t z = 0; z < g.batch[2].count; ++z)
-    for (uint64_t y = 0; y < g.batch[1].count; ++y)
-      for (uint64_t x = 0; x < g.batch[0].count; ++x)
-        for (uint64_t m = 0; m < g.m; ++m)
-          for (uint64_t n = 0; n < g.n; ++n) {
-            const auto& [bx, by, bz] = g.batch;
-            const uint64_t a0 = x * bx.stride_a + y * by.stride_a + z * bz.stride_a;
-            const uint64_t b0 = x * bx.stride_b + y * by.stride_b + z * bz.stride_b;
-            const uint64_t c0 = x * bx.stride_c + y * by.stride_c + z * bz.stride_c;
-            double sum = 0;
-            for (uint64_t k = 0; k < g.k; ++k) {
-              sum += a[a0 + (g.trans_a ? k * g.lda + m : m * g.lda + k)] *
-                     b[b0 + (g.trans_b ? n * g.ldb + k : k * g.ldb + n)];
-            }
-            want[c0 + m * g.ldc + n] = sum;
-          }
-  EXPECT_EQ(c, want);
+  EXPECT_EQ(Interpret(product, *parts, g.in == DType::kBFloat16 ? 64 : 32), product.c);
 }
 
 TEST(MmeLoweringTest, EachOutputIsWrittenOnceWithItsProduct) {
@@ -282,21 +220,13 @@ TEST(MmeLoweringTest, RefusesByName) {
 }
 
 // The walk of a convolution over all of its loops, against plain loops.
-void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
+void CheckConvolution(const MmeConvolution& convolution, size_t descriptors = 1) {
+  Convolution made(convolution);
+  const MmeConvolution& c = made.of;
   const int64_t m = c.in == DType::kBFloat16 ? 64 : 32;
-  const uint64_t hwc = uint64_t{c.height} * c.width * c.channels;
-  c.x_strides = {hwc, uint64_t{c.width} * c.channels, c.channels};
-  c.w_strides = {uint64_t{c.kernel_w} * c.channels * c.filters, uint64_t{c.channels} * c.filters,
-                 c.filters};
-  c.y_strides = {uint64_t{c.out_height} * c.out_width * c.filters,
-                 uint64_t{c.out_width} * c.filters, c.filters};
-  std::vector<double> x(c.batch * hwc), w(c.kernel_h * c.w_strides[0]);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(i % 11) - 5;
-  for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<double>(i % 5) - 2;
   const auto parts = LowerConvolution(Gaudi(), c);
   ASSERT_TRUE(parts.ok()) << parts.status();
   EXPECT_EQ(parts->size(), descriptors);
-  std::vector<double> y(c.batch * c.y_strides[0], -1e9);
   for (const MmePart& part : *parts) {
     const MmeDescriptor& d = part.descriptor;
     EXPECT_EQ(d.header_low & 0xFFFF, 0x0729u);
@@ -304,7 +234,7 @@ void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
                    o0 = part.offset_o / StorageBytes(c.out);
     for (int remote = 0; remote < 2; ++remote)
       for (uint32_t n = 0; n <= d.conv_kernel_size_minus_1 >> 24; ++n) {
-        Walk s(d.tensor_s, d.agu_s), l(d.tensor_l, remote ? d.agu_l_remote : d.agu_l_local),
+        Generator s(d.tensor_s, d.agu_s), l(d.tensor_l, remote ? d.agu_l_remote : d.agu_l_local),
             o(d.tensor_o, remote ? d.agu_o_remote : d.agu_o_local);
         l.base[0] += int64_t{n} * d.tensor_l.loop_stride[0];
         o.base[0] += int64_t{n} * d.tensor_o.loop_stride[0];
@@ -313,45 +243,26 @@ void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
         std::vector<std::vector<double>> sum(lines, std::vector<double>(m, 0));
         for (uint32_t r = 0; r < c.kernel_h; ++r)
           for (uint32_t t = 0; t < c.kernel_w; ++t) {
-            Walk sx = s, lx = l;
+            Generator sx = s, lx = l;
             sx.base[1] += int64_t{t} * d.tensor_s.loop_stride[1];
             sx.base[2] += int64_t{r} * d.tensor_s.loop_stride[2];
             lx.base[2] += int64_t{t} * d.tensor_l.loop_stride[2];
             lx.base[3] += int64_t{r} * d.tensor_l.loop_stride[3];
             std::vector<std::vector<double>> weights(c.channels, std::vector<double>(m));
             lx.Visit(c.channels, m, [&](int64_t line, int64_t e, int64_t at) {
-              weights[line][e] = at < 0 ? 0 : w.at(l0 + at);
+              weights[line][e] = at < 0 ? 0 : made.w.at(l0 + at);
             });
             sx.Visit(lines, c.channels, [&](int64_t line, int64_t e, int64_t at) {
               if (at < 0) return;
-              for (int64_t f = 0; f < m; ++f) sum[line][f] += x.at(at) * weights[e][f];
+              for (int64_t f = 0; f < m; ++f) sum[line][f] += made.x.at(at) * weights[e][f];
             });
           }
         o.Visit(lines, m, [&](int64_t line, int64_t e, int64_t at) {
-          if (at < 0) return;
-          EXPECT_EQ(y.at(o0 + at), -1e9) << "written twice";
-          y.at(o0 + at) = sum[line][e];
+          if (at >= 0) made.Write(o0 + at, sum[line][e]);
         });
       }
   }
-  size_t at = 0;
-  for (uint32_t n = 0; n < c.batch; ++n)
-    for (int64_t ho = 0; ho < c.out_height; ++ho)
-      for (int64_t wo = 0; wo < c.out_width; ++wo)
-        for (uint32_t f = 0; f < c.filters; ++f, ++at) {
-          double sum = 0;
-          for (uint32_t r = 0; r < c.kernel_h; ++r)
-            for (uint32_t t = 0; t < c.kernel_w; ++t) {
-              const int64_t hi = ho * c.stride_h + r * int64_t{c.dilation_h} - c.pad_h;
-              const int64_t wi = wo * c.stride_w + t * int64_t{c.dilation_w} - c.pad_w;
-              if (hi < 0 || hi >= c.height || wi < 0 || wi >= c.width) continue;
-              for (uint32_t k = 0; k < c.channels; ++k) {
-                sum += x[n * c.x_strides[0] + hi * c.x_strides[1] + wi * c.x_strides[2] + k] *
-                       w[r * c.w_strides[0] + t * c.w_strides[1] + k * c.w_strides[2] + f];
-              }
-            }
-          ASSERT_EQ(y[at], sum) << "n " << n << " h " << ho << " w " << wo << " f " << f;
-        }
+  made.ExpectTheAnswer();
 }
 
 TEST(MmeLoweringTest, AConvolutionReadsItsTapsAndPads) {

@@ -1,5 +1,3 @@
-#include "hal/gaudi2/mme_lowering.h"
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -7,6 +5,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "hal/gaudi2/mme_lowering.h"
+#include "hal/mme_lowering_testing.h"
 
 namespace openhpu::hal::gaudi2 {
 namespace {
@@ -15,20 +15,6 @@ using abi::gaudi2::MmeAgu;
 using abi::gaudi2::MmeDescriptor;
 using abi::gaudi2::MmeTensor;
 namespace mme = abi::gaudi2::mme;
-
-MmeGemm Gemm(uint32_t m, uint32_t n, uint32_t k, DType in = DType::kBFloat16) {
-  MmeGemm g;
-  g.in = in;
-  g.m = m, g.n = n, g.k = k;
-  g.lda = k, g.ldb = n, g.ldc = n;
-  return g;
-}
-
-template <typename T, size_t n>
-std::vector<int64_t> List(const T (&values)[n]) {
-  return std::vector<int64_t>(values, values + n);
-}
-using V = std::vector<int64_t>;
 
 // The numbers of the form 7.3 of the descriptor's reference, of one MME: M 300, N 50, K 70.
 TEST(MmeLoweringTest, AProductHasTheReferencesNumbers) {
@@ -90,26 +76,12 @@ TEST(MmeLoweringTest, TransposesAndTypesMakeTheHeader) {
   }
 }
 
-// The walk of the reference's section 3: which lines and elements an address generator touches,
-// from the registers alone. Calls f(line, x, offset or -1) for each element.
+// The walk of a step: from the start offset.
 template <typename F>
-void Visit(const MmeTensor& t, const std::array<int64_t, 5>& base, int64_t lines, int64_t width,
-           const F& f) {
-  std::array<int64_t, 5> cur = base;
-  for (int i = 1; i < 5; ++i) cur[i] += t.start_offset[i - 1];
-  for (int64_t line = 0; line < lines; ++line) {
-    bool in = true;
-    for (int i = 1; i < 5; ++i) in = in && cur[i] >= 0 && cur[i] < t.valid_elements[i];
-    for (int64_t x = base[0]; x < base[0] + width; ++x) {
-      const bool valid = in && x >= 0 && x < t.valid_elements[0];
-      f(line, x - base[0], valid ? x + cur[1] + cur[2] + cur[3] + cur[4] : -1);
-    }
-    cur[1] += t.spatial_strides[0];
-    for (int i = 1; i < 4 && cur[i] >= base[i] + t.roi_size[i]; ++i) {
-      cur[i] -= t.roi_size[i];
-      cur[i + 1] += t.spatial_strides[i];
-    }
-  }
+void Visit(const MmeTensor& t, const Coordinates& base, int64_t lines, int64_t width, const F& f) {
+  Coordinates at = base;
+  for (int i = 1; i < 5; ++i) at[i] += t.start_offset[i - 1];
+  Walk(t, base, at, lines, width, f);
 }
 
 using Vectors = std::vector<std::array<double, 64>>;  // by k
@@ -117,8 +89,8 @@ using Vectors = std::vector<std::array<double, 64>>;  // by k
 // What a machine of two cores does with one step of a descriptor, from the registers: section 7.2.
 class Step {
  public:
-  Step(const MmeDescriptor& d, const std::array<int64_t, 5>& at, const std::vector<double>& a,
-       uint64_t a0, const std::vector<double>& b, uint64_t b0)
+  Step(const MmeDescriptor& d, const Coordinates& at, const std::vector<double>& a, uint64_t a0,
+       const std::vector<double>& b, uint64_t b0)
       : d_(d), at_(at) {
     for (int core = 0; core < 2; ++core) {
       for (int sb = 0; sb < 5; ++sb) {
@@ -140,8 +112,7 @@ class Step {
     for (int core = 0; core < 2; ++core) {
       for (int out = 0; out < 2; ++out) {
         const auto& pair = d_.agu_cout[out];
-        const std::array<int64_t, 5> base =
-            Base(d_.tensor_cout, core == 0 ? pair.master : pair.slave, 2);
+        const Coordinates base = Base(d_.tensor_cout, core == 0 ? pair.master : pair.slave, 2);
         const int64_t roi = d_.tensor_cout.roi_size[0];
         const int64_t width =
             out == 0 ? std::min<int64_t>(roi, 128) : std::max<int64_t>(0, roi - 128);
@@ -161,8 +132,8 @@ class Step {
     return (loop < 2 ? d.conv_low : d.conv_high) >> (16 * (loop % 2) + 3 * operand) & 7;
   }
 
-  std::array<int64_t, 5> Base(const MmeTensor& t, const MmeAgu& agu, int operand) const {
-    std::array<int64_t, 5> base;
+  Coordinates Base(const MmeTensor& t, const MmeAgu& agu, int operand) const {
+    Coordinates base;
     for (int i = 0; i < 5; ++i) base[i] = agu.roi_base_offset[i];
     for (int loop = 0; loop < 5; ++loop) {
       const uint32_t dim = DimOf(d_, loop, operand);
@@ -219,19 +190,18 @@ class Step {
   }
 
   const MmeDescriptor& d_;
-  const std::array<int64_t, 5> at_;
+  const Coordinates at_;
   std::array<std::array<Vectors, 5>, 2> buffers_;
   std::array<std::array<Vectors, 8>, 2> slots_;
 };
 
-std::vector<double> Interpret(const MmeGemm& g, const std::vector<MmePart>& parts,
-                              const std::vector<double>& a, const std::vector<double>& b,
-                              size_t c_size) {
-  std::vector<double> c(c_size, -1);
-  const uint64_t in_bytes = StorageBytes(g.in), out_bytes = StorageBytes(g.out);
+std::vector<double> Interpret(const Product& product, const std::vector<MmePart>& parts) {
+  std::vector<double> c(product.c.size(), -1);
+  const uint64_t in_bytes = StorageBytes(product.gemm.in);
+  const uint64_t out_bytes = StorageBytes(product.gemm.out);
   for (const MmePart& part : parts) {
     const MmeDescriptor& d = part.descriptor;
-    std::array<int64_t, 5> size, i{};
+    Coordinates size, i{};
     for (int loop = 0; loop < 4; ++loop) {
       size[loop] = (d.conv_kernel_size_minus_1 >> (8 * loop) & 0xFF) + 1;
     }
@@ -241,44 +211,18 @@ std::vector<double> Interpret(const MmeGemm& g, const std::vector<MmePart>& part
         for (i[2] = 0; i[2] < size[2]; ++i[2])
           for (i[1] = 0; i[1] < size[1]; ++i[1])
             for (i[0] = 0; i[0] < size[0]; ++i[0]) {
-              Step(d, i, a, part.offset_a / in_bytes, b, part.offset_b / in_bytes)
+              Step(d, i, product.a, part.offset_a / in_bytes, product.b, part.offset_b / in_bytes)
                   .Store(c, part.offset_c / out_bytes);
             }
   }
   return c;
 }
 
-void CheckProduct(MmeGemm g, uint64_t gap) {
-  const uint64_t a_rows = g.trans_a ? g.k : g.m, a_cols = g.trans_a ? g.m : g.k;
-  const uint64_t b_rows = g.trans_b ? g.n : g.k, b_cols = g.trans_b ? g.k : g.n;
-  g.lda = a_cols + gap, g.ldb = b_cols + gap, g.ldc = g.n + gap;
-  uint64_t a_size = a_rows * g.lda, b_size = b_rows * g.ldb, c_size = g.m * g.ldc;
-  for (auto& batch : g.batch) {
-    if (batch.count == 1) continue;
-    batch.stride_a = a_size, batch.stride_c = c_size;
-    batch.stride_b = gap == 0 ? 0 : b_size;  // without a gap: one B for all
-    a_size *= batch.count, c_size *= batch.count;
-    if (gap != 0) b_size *= batch.count;
-  }
-  std::vector<double> a(a_size), b(b_size), want(c_size, -1);
-  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i % 13) - 6;
-  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<double>(i % 7) - 3;
-  const auto parts = LowerGemm(g);
+void CheckProduct(const MmeGemm& g, uint64_t gap) {
+  const Product product(g, gap);
+  const auto parts = LowerGemm(product.gemm);
   ASSERT_TRUE(parts.ok()) << parts.status();
-  for (uint64_t y = 0; y < g.batch[1].count; ++y)
-    for (uint64_t x = 0; x < g.batch[0].count; ++x)
-      for (uint64_t m = 0; m < g.m; ++m)
-        for (uint64_t n = 0; n < g.n; ++n) {
-          const auto& [bx, by, bz] = g.batch;
-          double sum = 0;
-          for (uint64_t k = 0; k < g.k; ++k) {
-            sum +=
-                a[x * bx.stride_a + y * by.stride_a + (g.trans_a ? k * g.lda + m : m * g.lda + k)] *
-                b[x * bx.stride_b + y * by.stride_b + (g.trans_b ? n * g.ldb + k : k * g.ldb + n)];
-          }
-          want[x * bx.stride_c + y * by.stride_c + m * g.ldc + n] = sum;
-        }
-  EXPECT_EQ(Interpret(g, *parts, a, b, c_size), want);
+  EXPECT_EQ(Interpret(product, *parts), product.c);
 }
 
 TEST(MmeLoweringTest, EachOutputIsWrittenOnceWithItsProduct) {
@@ -351,15 +295,6 @@ TEST(MmeLoweringTest, RefusesConvolutionsByName) {
   refuse(c, "numIterations");
 }
 
-void MakeDense(MmeConvolution& c) {
-  c.x_strides = {uint64_t{c.height} * c.width * c.channels, uint64_t{c.width} * c.channels,
-                 c.channels};
-  c.w_strides = {uint64_t{c.kernel_w} * c.channels * c.filters, uint64_t{c.channels} * c.filters,
-                 c.filters};
-  c.y_strides = {uint64_t{c.out_height} * c.out_width * c.filters,
-                 uint64_t{c.out_width} * c.filters, c.filters};
-}
-
 // The numbers of 7.3 and 4.3 for one MME: 3 x 2 taps, stride 2 along W, 5 channels of f32.
 TEST(MmeLoweringTest, AConvolutionHasTheReferencesNumbers) {
   MmeConvolution c;
@@ -402,42 +337,26 @@ TEST(MmeLoweringTest, AConvolutionHasTheReferencesNumbers) {
   EXPECT_EQ(List(d.agu_cout[1].slave.roi_base_offset), (V{128, 300, 0, 0, 0}));
 }
 
-// One long walk, from where a port begins: f(line, x, offset or -1). Fails when a step carries
-// twice.
+// One long walk, from where a port begins: base and start offset have changed places.
 template <typename F>
-void VisitSwapped(const MmeTensor& t, const MmeAgu& agu, const std::array<int64_t, 5>& moved,
-                  int64_t lines, int64_t width, const F& f) {
-  std::array<int64_t, 5> base = moved, cur;
+void VisitSwapped(const MmeTensor& t, const MmeAgu& agu, const Coordinates& moved, int64_t lines,
+                  int64_t width, const F& f) {
+  Coordinates base = moved;
   for (int i = 1; i < 5; ++i) base[i] += static_cast<int32_t>(t.start_offset[i - 1]);
   base[0] += agu.roi_base_offset[0];
-  for (int i = 1; i < 5; ++i) cur[i] = base[i] + agu.roi_base_offset[i];
-  for (int64_t line = 0; line < lines; ++line) {
-    bool in = true;
-    for (int i = 1; i < 5; ++i) in = in && cur[i] >= 0 && cur[i] < t.valid_elements[i];
-    for (int64_t x = base[0]; x < base[0] + width; ++x) {
-      const bool valid = in && x >= 0 && x < t.valid_elements[0];
-      f(line, x - base[0], valid ? x + cur[1] + cur[2] + cur[3] + cur[4] : -1);
-    }
-    cur[1] += t.spatial_strides[0];
-    for (int i = 1; i < 4 && cur[i] >= base[i] + t.roi_size[i]; ++i) {
-      cur[i] -= t.roi_size[i];
-      ASSERT_LT(cur[i], base[i] + t.roi_size[i]) << "two carries";
-      cur[i + 1] += t.spatial_strides[i];
-    }
-  }
+  Coordinates at = base;
+  for (int i = 1; i < 5; ++i) at[i] += agu.roi_base_offset[i];
+  Walk(t, base, at, lines, width, f);
 }
 
 // A convolution over all of its loops: core, port and line of a walk to rows (7.2), against plain
 // loops.
-void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
-  MakeDense(c);
-  std::vector<double> x(c.batch * c.x_strides[0]), w(c.kernel_h * c.w_strides[0]);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(i % 11) - 5;
-  for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<double>(i % 5) - 2;
+void CheckConvolution(const MmeConvolution& convolution, size_t descriptors = 1) {
+  Convolution made(convolution);
+  const MmeConvolution& c = made.of;
   const auto parts = LowerConvolution(c);
   ASSERT_TRUE(parts.ok()) << parts.status();
   EXPECT_EQ(parts->size(), descriptors);
-  std::vector<double> y(c.batch * c.y_strides[0], -1e9);
   for (const MmePart& part : *parts) {
     const MmeDescriptor& d = part.descriptor;
     const uint64_t b0 = part.offset_b / StorageBytes(c.in);
@@ -450,7 +369,7 @@ void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
           2, std::vector<std::array<double, 256>>(tiles * 128));
       for (uint32_t r = 0; r < c.kernel_h; ++r)
         for (uint32_t t = 0; t < c.kernel_w; ++t) {
-          std::array<int64_t, 5> a_moved{}, b_moved{};
+          Coordinates a_moved{}, b_moved{};
           a_moved[1] = int64_t{t} * d.tensor_a.loop_stride[1];
           a_moved[2] = int64_t{r} * d.tensor_a.loop_stride[2];
           b_moved[0] = int64_t{n} * d.tensor_b.loop_stride[0];
@@ -461,7 +380,7 @@ void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
             const auto& pair = d.agu_in[q % 2 == 0 ? 2 : 3];
             VisitSwapped(d.tensor_b, q < 2 ? pair.master : pair.slave, b_moved, depth, 64,
                          [&](int64_t line, int64_t e, int64_t at) {
-                           weights[line][64 * q + e] = at < 0 ? 0 : w.at(b0 + at);
+                           weights[line][64 * q + e] = at < 0 ? 0 : made.w.at(b0 + at);
                          });
           }
           for (int core = 0; core < 2; ++core)
@@ -471,7 +390,7 @@ void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
                            depth, [&](int64_t line, int64_t e, int64_t at) {
                              if (at < 0) return;
                              auto& row = sum[core][line / 64 * 128 + 2 * (line % 64) + port];
-                             for (int f = 0; f < 256; ++f) row[f] += x.at(at) * weights[e][f];
+                             for (int f = 0; f < 256; ++f) row[f] += made.x.at(at) * weights[e][f];
                            });
             }
         }
@@ -481,31 +400,12 @@ void CheckConvolution(MmeConvolution c, size_t descriptors = 1) {
           VisitSwapped(d.tensor_cout, core == 0 ? pair.master : pair.slave,
                        {int64_t{n} * d.tensor_cout.loop_stride[0], 0, 0, 0, 0}, 128 * tiles, 128,
                        [&](int64_t line, int64_t e, int64_t at) {
-                         if (at < 0) return;
-                         EXPECT_EQ(y.at(c0 + at), -1e9) << "written twice";
-                         y.at(c0 + at) = sum[core][line][128 * out + e];
+                         if (at >= 0) made.Write(c0 + at, sum[core][line][128 * out + e]);
                        });
         }
     }
   }
-  size_t at = 0;
-  for (uint32_t n = 0; n < c.batch; ++n)
-    for (int64_t ho = 0; ho < c.out_height; ++ho)
-      for (int64_t wo = 0; wo < c.out_width; ++wo)
-        for (uint32_t f = 0; f < c.filters; ++f, ++at) {
-          double sum = 0;
-          for (uint32_t r = 0; r < c.kernel_h; ++r)
-            for (uint32_t t = 0; t < c.kernel_w; ++t) {
-              const int64_t hi = ho * c.stride_h + r * int64_t{c.dilation_h} - c.pad_h;
-              const int64_t wi = wo * c.stride_w + t * int64_t{c.dilation_w} - c.pad_w;
-              if (hi < 0 || hi >= c.height || wi < 0 || wi >= c.width) continue;
-              for (uint32_t k = 0; k < c.channels; ++k) {
-                sum += x[n * c.x_strides[0] + hi * c.x_strides[1] + wi * c.x_strides[2] + k] *
-                       w[r * c.w_strides[0] + t * c.w_strides[1] + k * c.w_strides[2] + f];
-              }
-            }
-          ASSERT_EQ(y[at], sum) << "n " << n << " h " << ho << " w " << wo << " f " << f;
-        }
+  made.ExpectTheAnswer();
 }
 
 TEST(MmeLoweringTest, AConvolutionReadsItsTapsAndPads) {
