@@ -281,6 +281,8 @@ absl::Status CheckGaudi(const Chip& chip) {
   CHECK_FIELD(mme().count, v <= kNumMmePairs, AtMost(kNumMmePairs));
   CHECK_FIELD(mme().arrays_per_engine, v == 2, "be 2: one descriptor serves a pair");
   CHECK_FIELD(mme().shadow_descriptors, v <= kMmeShadows, AtMost(kMmeShadows));
+  CHECK_FIELD(mme().stacked_arrays, v == 1, "be 1: a pair shares the rows of S");
+  CHECK_FIELD(mme().interleaved_ports, v == 1, "be 1: S has one port");
   CHECK_FIELD(mme().accumulators, v <= kMmeAccumulators, AtMost(kMmeAccumulators));
   CHECK_FIELD(tpc().count, v <= kNumTpcs, AtMost(kNumTpcs));
   CHECK_FIELD(nic().ports, v <= kNumNics, AtMost(kNumNics));
@@ -321,6 +323,8 @@ absl::Status CheckGaudi2(const Chip& chip) {
 
   CHECK_FIELD(mme().count, v <= max_mmes, AtMost(max_mmes));
   CHECK_FIELD(mme().arrays_per_engine, v == 2, "be 2: one descriptor serves a master and a slave");
+  CHECK_FIELD(mme().stacked_arrays, v == 2, "be 2: master and slave share the columns of B");
+  CHECK_FIELD(mme().interleaved_ports, v == 4, "be 4: two cores of two ports");
   CHECK_FIELD(mme().rows_bf16, v == abi::kMmeCoreRows, absl::StrCat("be ", abi::kMmeCoreRows));
   CHECK_FIELD(mme().cols_bf16, v == abi::kMmeCoreCols, absl::StrCat("be ", abi::kMmeCoreCols));
   CHECK_FIELD(mme().rows_fp32, v == abi::kMmeCoreRows, absl::StrCat("be ", abi::kMmeCoreRows));

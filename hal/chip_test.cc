@@ -224,6 +224,8 @@ TEST(Chip, AContradictionIsNamed) {
       {"qman.pq_entries_dma", 1000, "qman.pq_entries_dma: is 1000, must be a power of two"},
       {"memory.hbm_read_write_turn_permille", 1001, "memory.hbm_read_write_turn_permille"},
       {"mme.shadow_descriptors", 5, "mme.shadow_descriptors: is 5"},
+      {"mme.stacked_arrays", 2, "mme.stacked_arrays: is 2, must be 1"},
+      {"mme.interleaved_ports", 4, "mme.interleaved_ports: is 4, must be 1"},
   };
   for (const auto& c : kCases) {
     Chip chip = Gaudi();
@@ -240,6 +242,8 @@ TEST(Chip, AContradictionIsNamed) {
       {"tpc.count", 25, "tpc.count: is 25, must be at most 24"},
       {"mme.count", 3, "mme.count: is 3, must be at most 2"},
       {"mme.rows_bf16", 64, "mme.rows_bf16: is 64, must be 128"},
+      {"mme.stacked_arrays", 1, "mme.stacked_arrays: is 1, must be 2"},
+      {"mme.interleaved_ports", 0, "mme.interleaved_ports: is 0, must be 4"},
       {"mme.half_accumulators", 4, "mme.half_accumulators: is 4"},
       {"mme.fp8_rate_permille", 0, "mme.fp8_rate_permille: is 0"},
       {"mme.input_ports_per_engine", 11, "mme.input_ports_per_engine: is 11"},

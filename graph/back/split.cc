@@ -67,27 +67,29 @@ std::vector<Share> SplitTpc(const TpcStep& step, const Chip& chip, int engines) 
 
 // --- MME ---
 
+// The tile that one step of an engine makes, with all its arrays.
 struct Geometry {
-  uint64_t rows, columns, arrays, rollup;
+  uint64_t rows, columns, rollup;
 };
 
 Geometry GeometryOf(DType in, DType out, const Chip& chip) {
   const hal::Mme& mme = chip.mme();
   const uint64_t out_bytes = static_cast<uint64_t>(StorageBytes(out));
-  const uint64_t arrays = std::max<uint64_t>(1, mme.arrays_per_engine().value());
+  const uint64_t high = std::max<uint64_t>(1, mme.stacked_arrays().value());
+  const uint64_t wide = std::max<uint64_t>(1, mme.arrays_per_engine().value() / high);
   if (in == DType::kBFloat16) {
-    return {mme.rows_bf16().value(), mme.cols_bf16().value(), arrays,
+    return {mme.rows_bf16().value() * high, mme.cols_bf16().value() * wide,
             mme.rollup_cycles_per_out_byte_bf16_in().value() * out_bytes};
   }
-  return {mme.rows_fp32().value(), mme.cols_fp32().value(), arrays,
+  return {mme.rows_fp32().value() * high, mme.cols_fp32().value() * wide,
           mme.rollup_cycles_per_out_byte_fp32_in().value() * out_bytes};
 }
 
-// Cycles of an m x n product with common dim k, `batch` times: tiles of the array, each at least
-// the roll-up.
+// Cycles of an m x n product with common dim k, `batch` times: steps, each at least the roll-up.
+// Products of a batch share no step.
 uint64_t MmeCycles(const Geometry& geometry, uint64_t m, uint64_t n, uint64_t k, uint64_t batch) {
-  const uint64_t tiles = CeilDivide(m, geometry.rows) * CeilDivide(n, geometry.columns) * batch;
-  return CeilDivide(tiles, geometry.arrays) * std::max(k, geometry.rollup);
+  return CeilDivide(m, geometry.rows) * CeilDivide(n, geometry.columns) * batch *
+         std::max(k, geometry.rollup);
 }
 
 // The cheapest of several cuts; the first of equals, so a step that gains nothing stays whole.
@@ -190,7 +192,9 @@ std::vector<Share> SplitConvolution(const hal::MmeConvolution& conv, const Chip&
   const uint64_t out_bytes = static_cast<uint64_t>(StorageBytes(conv.out));
   const Geometry geometry = GeometryOf(conv.in, conv.out, chip);
   const uint64_t k = uint64_t{conv.kernel_h} * conv.kernel_w * conv.channels;
-  const uint64_t image = uint64_t{conv.out_height} * conv.out_width;
+  // Output positions are the rows; those of a row that the ports walk in vain are paid for too.
+  const uint64_t width = std::max<uint64_t>(conv.out_width, chip.mme().interleaved_ports().value());
+  const uint64_t image = conv.out_height * width;
 
   BestCut best;
   best.Consider(MmeCycles(geometry, conv.batch * image, conv.filters, k, 1), {conv});
@@ -207,7 +211,7 @@ std::vector<Share> SplitConvolution(const hal::MmeConvolution& conv, const Chip&
                   std::move(shares));
   }
   if (const std::vector<Piece> pieces = Pieces(conv.out_height, parts, 1); pieces.size() > 1) {
-    const uint64_t rows = conv.batch * pieces.front().size * conv.out_width;
+    const uint64_t rows = conv.batch * pieces.front().size * width;
     best.Consider(MmeCycles(geometry, rows, conv.filters, k, 1), CutOutputRows(conv, pieces));
   }
   if (const std::vector<Piece> pieces = Pieces(conv.filters, parts, geometry.columns);

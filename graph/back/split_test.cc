@@ -14,6 +14,7 @@
 namespace openhpu::graph {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 hal::Chip Gaudi() { return *hal::LoadChip("gaudi"); }
@@ -174,6 +175,74 @@ TEST(SplitTest, ConvolutionsAreCutByImagesRowsOrFiltersWithoutChangingAValue) {
     cuts += ExpectTheSameValues(v, chip, RandomMemory(random, 4000)) > 1;
   }
   EXPECT_GT(cuts, 50u);
+}
+
+// What each share covers of the output: output rows, or images, or filters.
+template <typename Command, typename Size>
+std::vector<uint32_t> SizesOfShares(const Command& command, const hal::Chip& chip, Size size) {
+  PlanStep step;
+  step.work = command;
+  std::vector<uint32_t> sizes;
+  for (const Share& share : MustSplit(step, chip)) sizes.push_back(std::get<Command>(share).*size);
+  return sizes;
+}
+
+hal::MmeConvolution OneTapConvolution(uint32_t batch, uint32_t height, uint32_t width,
+                                      uint32_t filters) {
+  hal::MmeConvolution v;
+  v.x = {0, 0}, v.w = {1, 0}, v.y = {2, 0};
+  v.batch = batch, v.height = height, v.width = width, v.channels = 64, v.filters = filters;
+  v.kernel_h = v.kernel_w = 1;
+  v.out_height = height, v.out_width = width;
+  v.x_strides = {height * width * 64, width * 64, 64};
+  v.w_strides = {64 * filters, 64 * filters, filters};
+  v.y_strides = {height * width * filters, width * filters, filters};
+  return v;
+}
+
+TEST(SplitTest, ANarrowConvolutionIsCutOnGaudi2ByTheColumnsThatItPaysFor) {
+  using Conv = hal::MmeConvolution;
+  const hal::Chip gaudi2 = *hal::LoadChip("gaudi2");
+  // 128 positions are half a step, but one column is walked as four: two steps, or one an engine.
+  EXPECT_THAT(SizesOfShares(OneTapConvolution(1, 128, 1, 64), gaudi2, &Conv::out_height),
+              ElementsAre(64, 64));
+  EXPECT_THAT(SizesOfShares(OneTapConvolution(2, 64, 1, 64), gaudi2, &Conv::batch),
+              ElementsAre(1, 1));
+  EXPECT_THAT(SizesOfShares(OneTapConvolution(1, 32, 4, 64), gaudi2, &Conv::out_height),
+              ElementsAre(32));
+  // Twelve steps, two images' eight of them; half the rows of each are six.
+  EXPECT_THAT(SizesOfShares(OneTapConvolution(3, 128, 1, 512), gaudi2, &Conv::out_height),
+              ElementsAre(64, 64));
+  // The first Gaudi walks what there is.
+  EXPECT_THAT(SizesOfShares(OneTapConvolution(1, 32, 1, 64), Gaudi(), &Conv::out_height),
+              ElementsAre(32));
+}
+
+TEST(SplitTest, AStepOfGaudi2IsOneTileHighAndOneOfGaudiOneTileWide) {
+  using Conv = hal::MmeConvolution;
+  const hal::Chip gaudi2 = *hal::LoadChip("gaudi2");
+  hal::MmeGemm g;
+  g.a = {0, 0}, g.b = {1, 0}, g.c = {2, 0};
+  g.k = g.lda = 64;
+  g.m = 128, g.n = g.ldb = g.ldc = 512;  // of 256 x 256 a step
+  EXPECT_THAT(SizesOfShares(g, gaudi2, &hal::MmeGemm::n), ElementsAre(256, 256));
+  EXPECT_THAT(SizesOfShares(OneTapConvolution(1, 16, 8, 512), gaudi2, &Conv::filters),
+              ElementsAre(256, 256));
+  g.m = 64, g.n = g.ldb = g.ldc = 32;  // of 32 x 64
+  EXPECT_THAT(SizesOfShares(g, Gaudi(), &hal::MmeGemm::m), ElementsAre(32, 32));
+  EXPECT_THAT(SizesOfShares(OneTapConvolution(1, 8, 8, 32), Gaudi(), &Conv::out_height),
+              ElementsAre(4, 4));
+  // Products of a batch do not share a step.
+  g.m = 32;
+  g.batch[0].count = 2;
+  const auto images = [](const Share& share) {
+    return std::get<hal::MmeGemm>(share).batch[0].count;
+  };
+  PlanStep step;
+  step.work = g;
+  const std::vector<Share> shares = MustSplit(step, Gaudi());
+  ASSERT_EQ(shares.size(), 2u);
+  EXPECT_EQ(images(shares[0]), 1u);
 }
 
 TEST(SplitTest, CopiesAreCutAlongADimOrTheirBytes) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "hal/chip.h"
 #include "hal/gaudi2/mme_lowering.h"
 #include "hal/mme_lowering_testing.h"
 
@@ -439,6 +440,19 @@ TEST(MmeLoweringTest, NarrowOutputsAreWalkedAsIfTheyHadFourColumns) {
     CheckConvolution(c);
     c.stride_w = 1;
   }
+}
+
+TEST(MmeLoweringTest, TheChipFileSaysHowManyColumnsANarrowOutputPaysFor) {
+  const Chip chip = *LoadChip("gaudi2");
+  MmeConvolution c;
+  c.batch = c.width = c.channels = c.filters = c.out_width = 1;
+  c.height = c.out_height = 1024;
+  c.x_strides = c.y_strides = {1024, 1, 1}, c.w_strides = {1, 1, 1};
+  const auto steps = [&c] {
+    return LowerConvolution(c)->at(0).descriptor.num_iterations_minus_1 + 1;
+  };
+  EXPECT_EQ(steps(), 1024 * chip.mme().interleaved_ports().value() /
+                         (chip.mme().rows_bf16().value() * chip.mme().stacked_arrays().value()));
 }
 
 TEST(MmeLoweringTest, ManyFiltersBecomeSeveralDescriptors) {
