@@ -104,7 +104,9 @@ class Driver {
 
   // One CS, all or nothing. Chunks of one queue run in order of submission. The submission is
   // complete when its external jobs are, so the last of them waits (by sync objects) for every
-  // engine the submission used. Allocates nothing on the null driver.
+  // engine the submission used. Behind a Gaudi2's kernel, all of whose queues complete, it is
+  // complete when all its jobs are: a bit later, and never before. Allocates nothing on the null
+  // driver.
   virtual absl::StatusOr<Sequence> Submit(absl::Span<const Chunk> chunks) = 0;
 
   // Waits for 1 to kMaxWaits submissions; `timeout` zero polls. A failed submission returns its
