@@ -138,12 +138,14 @@ int Node::UnmapIoctl(Context& context, uint64_t address) {
   if (found != context.mappings.end()) {
     (void)card_->UnmapHost(DeviceAddress(address));
     context.mappings.erase(found);
+    Note(context);
     return 0;
   }
   if (context.device_memory == nullptr || context.device_memory->Unmap(address) != 0) {
     return -EINVAL;
   }
   (void)card_->UnmapDram(DeviceAddress(address));
+  Note(context);
   return 0;
 }
 
