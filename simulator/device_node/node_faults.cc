@@ -23,8 +23,12 @@ Picoseconds Node::host_time() {
 }
 
 void Node::LookForFaults() {
-  if (context_ == nullptr || context_->dead || !card_->expects_faults()) return;
-  card_->Look({}, hal::WaitFor::kAll);
+  if (context_ == nullptr || context_->dead) return;
+  if (card_->expects_faults()) {
+    card_->Look({}, hal::WaitFor::kAll);
+  } else if (!card_->faulted()) {  // or a call that is not of the program's has met it
+    return;
+  }
   Note(*context_);
 }
 

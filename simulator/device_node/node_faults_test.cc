@@ -268,5 +268,30 @@ TEST_F(NodeTest, FaultsAreOrderedByTheOptionsToo) {
   EXPECT_TRUE(error == -EIO || error == -ENODEV) << error;
 }
 
+TEST_F(NodeFaultsTest, AFaultWhoseTimeAnyCallPassesIsToldOf) {
+  for (const bool unmap : {true, false}) {
+    SCOPED_TRACE(unmap ? "unmapping" : "debugfs");
+    const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    hl_info_args registration{};
+    registration.op = HL_INFO_REGISTER_EVENTFD;
+    registration.eventfd = static_cast<uint32_t>(fd);
+    ASSERT_EQ(file_->Ioctl(HL_IOCTL_INFO, &registration), 0);
+    Order("ecc_uncorrected:HBM", 1);
+    uint64_t word = 0, address = 0, count = 0;
+    static char memory[64];
+    if (unmap) {
+      ASSERT_EQ(file_->MapHost(memory, sizeof memory, &address), 0);
+      EXPECT_EQ(file_->Unmap(address), 0);
+      EXPECT_EQ(read(fd, &count, sizeof count), static_cast<ssize_t>(sizeof count)) << "at once";
+    } else {
+      for (int i = 0; i < 100; ++i) EXPECT_EQ(node_->ReadWord(dram_, 4, &word), 0);
+    }
+    EXPECT_EQ(Status(), static_cast<uint32_t>(HL_DEVICE_STATUS_IN_RESET)) << "any INFO looks";
+    EXPECT_NE(Events() & HL_NOTIFIER_EVENT_GENERAL_HW_ERR, 0u);
+    ExpectResetAndRecovery();
+    close(fd);
+  }
+}
+
 }  // namespace
 }  // namespace openhpu::simulator
