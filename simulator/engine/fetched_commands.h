@@ -13,6 +13,11 @@
 namespace openhpu::simulator {
 
 struct FetchedCommands {
+  FetchedCommands() = default;
+  // `data` may be of `kept`, which moves with it.
+  FetchedCommands(FetchedCommands&&) = default;
+  FetchedCommands& operator=(FetchedCommands&&) = default;
+
   const std::byte* data = nullptr;
   uint64_t base = 0;   // where they lie on the device; 0: in the kernel driver's copy
   uint32_t bytes = 0;  // of `data`
