@@ -8,6 +8,7 @@
 #include "simulator/functional/kernels/contract_kernel.h"
 #include "simulator/functional/kernels/row_loops.h"
 #include "simulator/functional/kernels/tile_loops.h"
+#include "simulator/functional/kernels/units.h"
 #include "simulator/functional/vector_math.h"
 
 namespace openhpu::simulator {
@@ -169,16 +170,13 @@ class DepthwiseKernel : public ContractKernel<DepthwiseKernel> {
                job.weights.data() + size_t{r} * weights.size[1] * lanes);
     }
     const auto units = static_cast<int64_t>(uint64_t{out.size[2]} * out.size[3]);
-#pragma omp parallel if (units > 1 && out.Count() * weights.size[1] > kParallelElements)
-    {
-      Worker worker(job);
-#pragma omp for schedule(static)
-      for (int64_t unit = 0; unit < units; ++unit) {
-        const auto at = static_cast<uint64_t>(unit);
-        worker.Run(static_cast<uint32_t>(at % out.size[2]),
-                   static_cast<uint32_t>(at / out.size[2]));
-      }
-    }
+    ForUnits(
+        units, out.Count() * weights.size[1] > kParallelElements, [&] { return Worker(job); },
+        [&](Worker& worker, int64_t unit) {
+          const auto at = static_cast<uint64_t>(unit);
+          worker.Run(static_cast<uint32_t>(at % out.size[2]),
+                     static_cast<uint32_t>(at / out.size[2]));
+        });
     return absl::OkStatus();
   }
 

@@ -24,6 +24,7 @@
 #include "simulator/functional/kernels/library.h"
 #include "simulator/functional/kernels/support.h"
 #include "simulator/functional/kernels/tile_loops.h"
+#include "simulator/functional/kernels/units.h"
 
 namespace openhpu::simulator {
 namespace {
@@ -354,12 +355,12 @@ class FusedKernel : public Kernel {
     const uint64_t total = elements.Count();
     const Geometry geometry = MakeGeometry(elements.size, TileCapacity(), operands);
     const auto tiles = static_cast<int64_t>(geometry.total_tiles);
-#pragma omp parallel if (total > kParallelElements)
-    {
-      Interpreter interpreter(program_, plan_, geometry, operands, shared);
-#pragma omp for schedule(static)
-      for (int64_t tile = 0; tile < tiles; ++tile) interpreter.Run(static_cast<uint64_t>(tile));
-    }
+    ForUnits(
+        tiles, total > kParallelElements,
+        [&] { return Interpreter(program_, plan_, geometry, operands, shared); },
+        [&](Interpreter& interpreter, int64_t tile) {
+          interpreter.Run(static_cast<uint64_t>(tile));
+        });
     return absl::OkStatus();
   }
 

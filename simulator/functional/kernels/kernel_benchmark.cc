@@ -83,6 +83,21 @@ void Gelu(benchmark::State& state) {
 }
 BENCHMARK(Gelu)->Arg(0)->Arg(1);
 
+// What a command costs that computes next to nothing.
+void SmallRelu(benchmark::State& state) {
+  const DType t = DType::kFloat32;
+  const KernelTensor x = DenseTensor(t, {256, 1, 1, 1, 1});
+  const ExpressionProgram p{{t}, {Const(t, 0), Op(ExprOp::kMax, t, 0, 1)}, {2}};
+  RunLaunch(state, hal::MakeFused(p, {x}, {x}), 256);
+}
+BENCHMARK(SmallRelu);
+
+void SmallSoftmax(benchmark::State& state) {
+  const KernelTensor x = DenseTensor(DType::kFloat32, {64, 4, 1, 1, 1});
+  RunLaunch(state, hal::MakeSoftmax({0, false}, x, x), 256);
+}
+BENCHMARK(SmallSoftmax);
+
 void Permute(benchmark::State& state) {  // NCHW to NHWC
   const auto t = static_cast<DType>(state.range(0));
   KernelTensor in = DenseTensor(t, {1, 64, 56 * 56, 8, 1});

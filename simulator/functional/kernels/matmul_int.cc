@@ -9,6 +9,7 @@
 #include "simulator/functional/kernels/contract_kernel.h"
 #include "simulator/functional/kernels/row_loops.h"
 #include "simulator/functional/kernels/tile_loops.h"
+#include "simulator/functional/kernels/units.h"
 #include "simulator/functional/kernels/walk.h"
 
 namespace openhpu::simulator {
@@ -79,35 +80,39 @@ class IntegerMatmulKernel : public ContractKernel<IntegerMatmulKernel> {
     const Walk batch(out.size, 0x1C, {&a, &b, &c});
     const uint64_t chunks = (out.size[0] + kLanes - 1) / kLanes;
     const auto units = static_cast<int64_t>(batch.count() * chunks);
-#pragma omp parallel if (units > 1 && out.Count() * k > kParallelElements)
-    {
-      std::vector<int32_t> left(k), right(k * kLanes);
+    struct Rows {
+      std::vector<int32_t> left, right;
       int32_t sum[kLanes];
-#pragma omp for schedule(static)
-      for (int64_t unit = 0; unit < units; ++unit) {
-        const Walk::Offsets at = batch.At(static_cast<uint64_t>(unit) / chunks);
-        const uint64_t first = static_cast<uint64_t>(unit) % chunks * kLanes;
-        const auto lanes = static_cast<size_t>(std::min<uint64_t>(kLanes, out.size[0] - first));
-        const auto column = static_cast<int64_t>(first);
-        if (k > 0) {
-          LoadTile(b.dtype, b_base + (at[1] + column) * StorageBytes(b.dtype),
-                   {lanes, k, 1, b.strides[1]}, right.data());
-        }
-        for (uint32_t m = 0; m < out.size[1]; ++m) {
+    };
+    ForUnits(
+        units, out.Count() * k > kParallelElements,
+        [&] {
+          return Rows{std::vector<int32_t>(k), std::vector<int32_t>(k * kLanes), {}};
+        },
+        [&](Rows& rows, int64_t unit) {
+          const Walk::Offsets at = batch.At(static_cast<uint64_t>(unit) / chunks);
+          const uint64_t first = static_cast<uint64_t>(unit) % chunks * kLanes;
+          const auto lanes = static_cast<size_t>(std::min<uint64_t>(kLanes, out.size[0] - first));
+          const auto column = static_cast<int64_t>(first);
           if (k > 0) {
-            LoadTile(a.dtype, a_base + (at[0] + int64_t{m} * a.strides[1]) * StorageBytes(a.dtype),
-                     {k, 1}, left.data());
+            LoadTile(b.dtype, b_base + (at[1] + column) * StorageBytes(b.dtype),
+                     {lanes, k, 1, b.strides[1]}, rows.right.data());
           }
-          std::memset(sum, 0, sizeof sum);
-          for (size_t i = 0; i < k; ++i) {
-            MultiplyAddIntegers(left[i], right.data() + i * lanes, sum, lanes);
+          for (uint32_t m = 0; m < out.size[1]; ++m) {
+            if (k > 0) {
+              LoadTile(a.dtype,
+                       a_base + (at[0] + int64_t{m} * a.strides[1]) * StorageBytes(a.dtype), {k, 1},
+                       rows.left.data());
+            }
+            std::memset(rows.sum, 0, sizeof rows.sum);
+            for (size_t i = 0; i < k; ++i) {
+              MultiplyAddIntegers(rows.left[i], rows.right.data() + i * lanes, rows.sum, lanes);
+            }
+            StoreTile(c.dtype, rows.sum,
+                      c_base + (at[2] + column + int64_t{m} * c.strides[1]) * StorageBytes(c.dtype),
+                      {lanes, 1});
           }
-          StoreTile(c.dtype, sum,
-                    c_base + (at[2] + column + int64_t{m} * c.strides[1]) * StorageBytes(c.dtype),
-                    {lanes, 1});
-        }
-      }
-    }
+        });
     return absl::OkStatus();
   }
 };

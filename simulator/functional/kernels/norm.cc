@@ -13,6 +13,7 @@
 #include "simulator/functional/kernels/reduce_loops.h"
 #include "simulator/functional/kernels/row_loops.h"
 #include "simulator/functional/kernels/tile_loops.h"
+#include "simulator/functional/kernels/units.h"
 #include "simulator/functional/kernels/walk.h"
 #include "simulator/functional/vector_math.h"
 
@@ -239,24 +240,22 @@ class NormKernel : public ContractKernel<NormKernel> {
     const uint64_t lanes = across ? results.size[0] : 1;
     const uint64_t chunks = (lanes + kLanes - 1) / kLanes;
     const auto units = static_cast<int64_t>(outer.count() * chunks);
-#pragma omp parallel if (units > 1 && elements.Count() > kParallelElements)
-    {
-      const auto worker = std::make_unique<Worker>(params, roles, normalised);
-#pragma omp for schedule(static)
-      for (int64_t unit = 0; unit < units; ++unit) {
-        Walk::Offsets offsets = outer.At(static_cast<uint64_t>(unit) / chunks);
-        if (!across) {
-          worker->AlongRun(offsets);
-          continue;
-        }
-        const uint64_t first = static_cast<uint64_t>(unit) % chunks * kLanes;
-        for (size_t role = 0; role < 6; ++role) {
-          if (t[role]->sizes[0] != 1) offsets[role] += static_cast<int64_t>(first);
-        }
-        worker->AcrossLanes(offsets,
-                            static_cast<size_t>(std::min<uint64_t>(kLanes, lanes - first)));
-      }
-    }
+    ForUnits(
+        units, elements.Count() > kParallelElements,
+        [&] { return std::make_unique<Worker>(params, roles, normalised); },
+        [&](const std::unique_ptr<Worker>& worker, int64_t unit) {
+          Walk::Offsets offsets = outer.At(static_cast<uint64_t>(unit) / chunks);
+          if (!across) {
+            worker->AlongRun(offsets);
+            return;
+          }
+          const uint64_t first = static_cast<uint64_t>(unit) % chunks * kLanes;
+          for (size_t role = 0; role < 6; ++role) {
+            if (t[role]->sizes[0] != 1) offsets[role] += static_cast<int64_t>(first);
+          }
+          worker->AcrossLanes(offsets,
+                              static_cast<size_t>(std::min<uint64_t>(kLanes, lanes - first)));
+        });
     return absl::OkStatus();
   }
 

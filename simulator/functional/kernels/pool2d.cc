@@ -10,6 +10,7 @@
 #include "simulator/functional/kernels/contract_kernel.h"
 #include "simulator/functional/kernels/row_loops.h"
 #include "simulator/functional/kernels/tile_loops.h"
+#include "simulator/functional/kernels/units.h"
 #include "simulator/functional/vector_math.h"
 
 namespace openhpu::simulator {
@@ -178,18 +179,16 @@ class Pool2dKernel : public ContractKernel<Pool2dKernel> {
     const uint64_t channels = job.out_box.size[0], chunks = (channels + kLanes - 1) / kLanes;
     const uint64_t rows = job.out_box.size[2];
     const auto units = static_cast<int64_t>(chunks * rows * job.out_box.size[3]);
-#pragma omp parallel if (units > 1 && job.in_box.Count() > kParallelElements)
-    {
-      const auto worker = std::make_unique<Worker>(job);
-#pragma omp for schedule(static)
-      for (int64_t unit = 0; unit < units; ++unit) {
-        const auto at = static_cast<uint64_t>(unit);
-        const uint64_t channel = at % chunks * kLanes;
-        worker->Run(channel, std::min<uint64_t>(kLanes, channels - channel),
-                    static_cast<uint32_t>(at / chunks % rows),
-                    static_cast<uint32_t>(at / chunks / rows));
-      }
-    }
+    ForUnits(
+        units, job.in_box.Count() > kParallelElements,
+        [&] { return std::make_unique<Worker>(job); },
+        [&](const std::unique_ptr<Worker>& worker, int64_t unit) {
+          const auto at = static_cast<uint64_t>(unit);
+          const uint64_t channel = at % chunks * kLanes;
+          worker->Run(channel, std::min<uint64_t>(kLanes, channels - channel),
+                      static_cast<uint32_t>(at / chunks % rows),
+                      static_cast<uint32_t>(at / chunks / rows));
+        });
     return absl::OkStatus();
   }
 

@@ -12,6 +12,7 @@
 #include "simulator/functional/kernels/contract_kernel.h"
 #include "simulator/functional/kernels/reduce_loops.h"
 #include "simulator/functional/kernels/tile_loops.h"
+#include "simulator/functional/kernels/units.h"
 #include "simulator/functional/kernels/walk.h"
 #include "simulator/functional/vector_math.h"
 
@@ -287,25 +288,22 @@ class ReduceKernel : public ContractKernel<ReduceKernel> {
     const auto units = static_cast<int64_t>(outer.count() * chunks);
     const int64_t in_bytes = StorageBytes(in.dtype), out_bytes = StorageBytes(out.dtype);
     const int64_t out_stride = lane_dim < 0 ? 1 : static_cast<int64_t>(out.strides[lane_dim]);
-#pragma omp parallel if (units > 1 && elements.Count() > kParallelElements)
-    {
-      const auto worker = std::make_unique<Worker>(job);
-#pragma omp for schedule(static)
-      for (int64_t unit = 0; unit < units; ++unit) {
-        const auto at = static_cast<uint64_t>(unit);
-        const Walk::Offsets offsets = outer.At(at / chunks);
-        const uint64_t first = at % chunks * kLanes;
-        const auto lane = static_cast<int64_t>(first);
-        const std::byte* from = in_base + (offsets[0] + lane) * in_bytes;
-        std::byte* to = out_base + (offsets[1] + lane * out_stride) * out_bytes;
-        if (lane_dim < 0) {
-          worker->AlongRun(from, to);
-        } else {
-          worker->AcrossLanes(from, 1, to, out_stride,
-                              static_cast<size_t>(std::min<uint64_t>(kLanes, lanes - first)));
-        }
-      }
-    }
+    ForUnits(
+        units, elements.Count() > kParallelElements, [&] { return std::make_unique<Worker>(job); },
+        [&](const std::unique_ptr<Worker>& worker, int64_t unit) {
+          const auto at = static_cast<uint64_t>(unit);
+          const Walk::Offsets offsets = outer.At(at / chunks);
+          const uint64_t first = at % chunks * kLanes;
+          const auto lane = static_cast<int64_t>(first);
+          const std::byte* from = in_base + (offsets[0] + lane) * in_bytes;
+          std::byte* to = out_base + (offsets[1] + lane * out_stride) * out_bytes;
+          if (lane_dim < 0) {
+            worker->AlongRun(from, to);
+          } else {
+            worker->AcrossLanes(from, 1, to, out_stride,
+                                static_cast<size_t>(std::min<uint64_t>(kLanes, lanes - first)));
+          }
+        });
     return absl::OkStatus();
   }
 

@@ -11,6 +11,7 @@
 #include "simulator/functional/kernels/reduce_loops.h"
 #include "simulator/functional/kernels/row_loops.h"
 #include "simulator/functional/kernels/tile_loops.h"
+#include "simulator/functional/kernels/units.h"
 #include "simulator/functional/kernels/walk.h"
 #include "simulator/functional/vector_math.h"
 
@@ -136,39 +137,38 @@ class SoftmaxKernel : public ContractKernel<SoftmaxKernel> {
     const int64_t in_bytes = StorageBytes(in.dtype), out_bytes = StorageBytes(out.dtype);
     const auto in_stride = static_cast<int64_t>(in.strides[dim]);
     const auto out_stride = static_cast<int64_t>(out.strides[dim]);
-#pragma omp parallel if (units > 1 && elements.Count() > kParallelElements)
-    {
-      Worker worker(n, across ? kLanes : 1, params.log);
-#pragma omp for schedule(static)
-      for (int64_t unit = 0; unit < units; ++unit) {
-        const Walk::Offsets offsets = outer.At(static_cast<uint64_t>(unit) / chunks);
-        const uint64_t first = static_cast<uint64_t>(unit) % chunks * kLanes;
-        const std::byte* from = in_base + (offsets[0] + static_cast<int64_t>(first)) * in_bytes;
-        std::byte* to = out_base + (offsets[1] + static_cast<int64_t>(first)) * out_bytes;
-        float* values = worker.values();
-        TileShape shape;
-        if (across) {
-          shape = {static_cast<size_t>(std::min<uint64_t>(kLanes, lanes - first)), n, 1, in_stride};
-          LoadTile(in.dtype, from, shape, values);
-          worker.AcrossLanes(shape.columns);
-          shape.row_stride = out_stride;
-        } else {
-          shape = {n, 1, n == 1 ? 1 : in_stride, 0};
-          const float* x = values;
-          if (in.dtype == DType::kFloat32 && shape.column_stride == 1) {
-            x = reinterpret_cast<const float*>(from);
-          } else {
+    ForUnits(
+        units, elements.Count() > kParallelElements,
+        [&] { return Worker(n, across ? kLanes : 1, params.log); },
+        [&](Worker& worker, int64_t unit) {
+          const Walk::Offsets offsets = outer.At(static_cast<uint64_t>(unit) / chunks);
+          const uint64_t first = static_cast<uint64_t>(unit) % chunks * kLanes;
+          const std::byte* from = in_base + (offsets[0] + static_cast<int64_t>(first)) * in_bytes;
+          std::byte* to = out_base + (offsets[1] + static_cast<int64_t>(first)) * out_bytes;
+          float* values = worker.values();
+          TileShape shape;
+          if (across) {
+            shape = {static_cast<size_t>(std::min<uint64_t>(kLanes, lanes - first)), n, 1,
+                     in_stride};
             LoadTile(in.dtype, from, shape, values);
+            worker.AcrossLanes(shape.columns);
+            shape.row_stride = out_stride;
+          } else {
+            shape = {n, 1, n == 1 ? 1 : in_stride, 0};
+            const float* x = values;
+            if (in.dtype == DType::kFloat32 && shape.column_stride == 1) {
+              x = reinterpret_cast<const float*>(from);
+            } else {
+              LoadTile(in.dtype, from, shape, values);
+            }
+            worker.AlongRun(x);
+            shape.column_stride = n == 1 ? 1 : out_stride;
           }
-          worker.AlongRun(x);
-          shape.column_stride = n == 1 ? 1 : out_stride;
-        }
-        if (out.dtype == DType::kBFloat16) {
-          RoundToBFloat16(values, values, shape.columns * shape.rows);
-        }
-        StoreTile(out.dtype, values, to, shape);
-      }
-    }
+          if (out.dtype == DType::kBFloat16) {
+            RoundToBFloat16(values, values, shape.columns * shape.rows);
+          }
+          StoreTile(out.dtype, values, to, shape);
+        });
     return absl::OkStatus();
   }
 

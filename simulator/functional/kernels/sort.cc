@@ -6,6 +6,7 @@
 #include "hal/base/dtype.h"
 #include "hal/kernel/kernels.h"
 #include "simulator/functional/kernels/contract_kernel.h"
+#include "simulator/functional/kernels/units.h"
 #include "simulator/functional/kernels/walk.h"
 
 namespace openhpu::simulator {
@@ -101,32 +102,30 @@ class SortKernel : public ContractKernel<SortKernel> {
     const Walk outer(elements.size, static_cast<uint8_t>(0x1F & ~(1 << dim)),
                      {&in, &values, &indices});
     const auto units = static_cast<int64_t>(outer.count());
-#pragma omp parallel if (units > 1 && elements.Count() > kParallelElements)
-    {
-      std::vector<uint64_t> order(n);  // key, then place: so equal keys stay in order
-#pragma omp for schedule(static)
-      for (int64_t unit = 0; unit < units; ++unit) {
-        const Walk::Offsets at = outer.At(static_cast<uint64_t>(unit));
-        for (size_t i = 0; i < n; ++i) {
-          const uint32_t key =
-              KeyOf(in.dtype, in_base + (at[0] + static_cast<int64_t>(i) * in_step) * bytes);
-          order[i] = uint64_t{params.descending ? ~key : key} << 32 | i;
-        }
-        const auto end = order.begin() + static_cast<std::ptrdiff_t>(kept);
-        if (kept < n) {
-          std::partial_sort(order.begin(), end, order.end());
-        } else {
-          std::sort(order.begin(), order.end());
-        }
-        for (size_t i = 0; i < kept; ++i) {
-          const auto place = static_cast<int32_t>(order[i] & UINT32_MAX);
-          const auto step = static_cast<int64_t>(i);
-          std::memcpy(values_base + (at[1] + step * value_step) * bytes,
-                      in_base + (at[0] + place * in_step) * bytes, static_cast<size_t>(bytes));
-          std::memcpy(indices_base + (at[2] + step * index_step) * 4, &place, sizeof place);
-        }
-      }
-    }
+    ForUnits(
+        units, elements.Count() > kParallelElements, [&] { return std::vector<uint64_t>(n); },
+        [&](std::vector<uint64_t>& order, int64_t unit) {
+          const Walk::Offsets at = outer.At(static_cast<uint64_t>(unit));
+          for (size_t i = 0; i < n; ++i) {
+            const uint32_t key =
+                KeyOf(in.dtype, in_base + (at[0] + static_cast<int64_t>(i) * in_step) * bytes);
+            // Key, then place: so equal keys stay in order.
+            order[i] = uint64_t{params.descending ? ~key : key} << 32 | i;
+          }
+          const auto end = order.begin() + static_cast<std::ptrdiff_t>(kept);
+          if (kept < n) {
+            std::partial_sort(order.begin(), end, order.end());
+          } else {
+            std::sort(order.begin(), order.end());
+          }
+          for (size_t i = 0; i < kept; ++i) {
+            const auto place = static_cast<int32_t>(order[i] & UINT32_MAX);
+            const auto step = static_cast<int64_t>(i);
+            std::memcpy(values_base + (at[1] + step * value_step) * bytes,
+                        in_base + (at[0] + place * in_step) * bytes, static_cast<size_t>(bytes));
+            std::memcpy(indices_base + (at[2] + step * index_step) * 4, &place, sizeof place);
+          }
+        });
     return absl::OkStatus();
   }
 
