@@ -1,3 +1,5 @@
+#include "hal/gaudi/mme_lowering.h"
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -5,7 +7,6 @@
 
 #include "gtest/gtest.h"
 #include "hal/chip.h"
-#include "hal/gaudi/mme_lowering.h"
 #include "hal/mme_lowering_testing.h"
 
 namespace openhpu::hal::gaudi {

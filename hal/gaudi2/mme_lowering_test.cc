@@ -1,3 +1,5 @@
+#include "hal/gaudi2/mme_lowering.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -6,7 +8,6 @@
 
 #include "gtest/gtest.h"
 #include "hal/chip.h"
-#include "hal/gaudi2/mme_lowering.h"
 #include "hal/mme_lowering_testing.h"
 
 namespace openhpu::hal::gaudi2 {

@@ -1,6 +1,6 @@
 """Replays on the simulated card beside PyTorch on the CPU, wall time on this machine.
 
-    bazel run -c opt //python:benchmark -- [--models resnet50,transformer] [--dtypes float32,bfloat16] [--chip gaudi] [--repeats 10]
+    bazel run -c opt //python:benchmark -- [--models resnet50,transformer] [--dtypes float32,bfloat16] [--chip gaudi2] [--repeats 10]
 
 Each line is a model and a dtype: the CPU's eager forward (plain path), a call of the wrapped model and the wait for it in functional and in timed mode (all host time
 of the simulator included, trace and hazards off), medians after two warm-ups, two threads everywhere. A process has one device, so each side has a process of its own;
