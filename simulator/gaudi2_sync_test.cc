@@ -178,6 +178,14 @@ TEST_P(Gaudi2SyncManagerTest, ModesWithoutAMeaningAreRefusedByName) {
   Set<sm2::MON_CONFIG>(kMonitor, kHighHalf);
   Set<sm2::MON_ARM>(kMonitor, Arm(kSob, 0x1, 1));
   EXPECT_THAT(machine_.error(), HasSubstr("LONG_HIGH_GROUP without LONG_SOB"));
+  machine_.Reset();
+  // Of one behind the armed one, when it is to write.
+  Point(kMonitor, At<sm2::SOB_OBJ>(9), 1, Config(kSob, sm2::MON_CONFIG::WR_NUM::Set(0, 1)));
+  Point(kMonitor + 1, At<sm2::SOB_OBJ>(10), 1, sm2::MON_CONFIG::LBW_EN::Set(0, 1));
+  Set<sm2::MON_ARM>(kMonitor, Arm(kSob, 0x1, 1));
+  EXPECT_EQ(machine_.error(), "");
+  Set<sm2::SOB_OBJ>(kSob, 1);
+  EXPECT_THAT(machine_.error(), AllOf(HasSubstr("monitor 1501"), HasSubstr("without CQ_EN")));
 }
 
 TEST(SmallGaudi2SyncManagerTest, ALongValuesMonitorsAreAllThere) {

@@ -168,6 +168,22 @@ TEST_P(UnmapTest, WhatIsOverByTheHostsTimeIsNotLost) {
   EXPECT_THAT(card_.Wait(sequence), IsOk());
 }
 
+TEST_P(UnmapTest, AFetchThatFailsHasNothingOfTheCommandsBefore) {
+  Pages pages(card_), others(card_);
+  const uint32_t bytes = pages.Fill(Packets().AddSob(kEnd));
+  Packets end;
+  end.Await(kEnd, 1, 16, abi::DmaQmanBase(0), 0).Sob(kEnd, 0);
+  const std::vector<hal::Chunk> chunks = {
+      card_.Internal(abi::DmaQueue(kEngine, 0), Packets().Body(pages.address(), bytes)),
+      card_.External(abi::DmaQueue(0, 0), end)};
+  EXPECT_THAT(card_.Run(chunks), IsOk());
+  pages.Unmap();
+  EXPECT_THAT(card_.Run(chunks),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("bytes of commands")));
+  others.Unmap();  // looks for what processors have of their commands
+  EXPECT_THAT(card_->Reset(), IsOk());
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, UnmapTest,
                          ::testing::Values("sim:gaudi", "sim:gaudi,mode=functional",
                                            "sim:gaudi,hazards=on"));

@@ -74,6 +74,7 @@ bool LosesWrites(const c10::FunctionSchema& schema) {
 }  // namespace
 
 std::string UserLine() {
+  if (const std::string* line = LineOfHostStep(); line != nullptr) return *line;
   // A thread that Python does not know has no line, and once there is no interpreter cannot ask for
   // one. Others that ask then stand still: PyTorch's bindings, which ask after them, end the
   // process.

@@ -50,6 +50,20 @@ void CollectTensors(const c10::IValue& value, std::vector<at::Tensor>* tensors) 
   }
 }
 
+thread_local const std::string* line_of_host_step = nullptr;
+class HostStepScope {
+ public:
+  explicit HostStepScope(const std::string& line) : before_(line_of_host_step) {
+    line_of_host_step = &line;
+  }
+  ~HostStepScope() { line_of_host_step = before_; }
+  HostStepScope(const HostStepScope&) = delete;
+  HostStepScope& operator=(const HostStepScope&) = delete;
+
+ private:
+  const std::string* const before_;
+};
+
 // One operator of a capture: what it is called with, and where its results go.
 class HostOperator {
  public:
@@ -64,6 +78,7 @@ class HostOperator {
   // Throws.
   void Run(Device& device) {
     const EagerScope eager(stream_);
+    const HostStepScope step(source_);
     torch::jit::Stack stack;
     for (const c10::IValue& argument : arguments_) stack.push_back(OnCpu(argument));
     const torch::jit::Stack given = stack;
@@ -172,6 +187,8 @@ std::string Setting(const char* name, const char* otherwise) {
 }
 
 }  // namespace
+
+const std::string* LineOfHostStep() { return line_of_host_step; }
 
 DataDependence DataDependenceMode() {
   const std::string mode = Setting("OPENHPU_GRAPH_DATA_DEPENDENCE", "guard");

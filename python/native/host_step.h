@@ -22,6 +22,10 @@ DataDependence DataDependenceMode();
 // OPENHPU_GRAPH_CPU_OPS=refuse (default) or break.
 bool CpuOpsBreakCaptures();
 
+// The user's line of the operator that this thread runs as a host step; null while it runs none.
+// Such a thread has the device locked, and so must not ask the interpreter.
+const std::string* LineOfHostStep();
+
 // In a capture of this thread: runs the operator on the CPU, on copies, and has each replay do the
 // same between the segments around it. `stack` as for a boxed kernel. Throws what the operator
 // throws; a replay whose results have other sizes, or other values where they are no tensors, than

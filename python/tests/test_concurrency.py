@@ -149,6 +149,45 @@ begun.wait()
 """
 
 
+# A thread that replays an operator of the CPU, with the device locked, while graphs are torn down.
+ABANDONED_IN_A_HOST_STEP = """
+import os
+os.environ["OPENHPU_GRAPH_CPU_OPS"] = "break"
+import threading
+import torch
+import habana_frameworks.torch as ht
+
+x = torch.rand(40, 30).to("hpu")
+
+def captured():
+    graph = ht.hpu.HPUGraph()
+    with ht.hpu.stream(ht.hpu.Stream()):
+        graph.capture_begin()
+        graph.kept = torch.linalg.inv(x[:30].t() + 30 * torch.eye(30).to("hpu"))
+        graph.capture_end()
+    return graph
+
+replayed, held = captured(), captured()
+begun = threading.Event()
+
+def work():
+    while True:
+        replayed.replay()
+        begun.set()
+
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+"""
+
+
+def test_a_thread_in_a_host_step_at_exit_does_not_keep_the_process():
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", ABANDONED_IN_A_HOST_STEP], capture_output=True, text=True, timeout=120
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_thread_in_an_operator_at_exit_does_not_end_the_process_badly():
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", ABANDONED_IN_AN_OPERATOR], capture_output=True, text=True)

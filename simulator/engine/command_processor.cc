@@ -37,6 +37,7 @@ void CommandProcessor::Reset() {
   jobs_.clear();
   active_ = fetched_ = passed_barrier_ = body_done_ = false;
   return_.reset();
+  commands_ = FetchedCommands();
   blocked_ = Blocked::kNo;
   counters_.fill(0);
   fence_clocks_.fill(nullptr);
@@ -204,9 +205,9 @@ bool CommandProcessor::StartJob() {
   origin_.kernel = job_.kernel;
   origin_.packet = 0;
   return_.reset();
+  commands_ = FetchedCommands();  // not even if the fetch fails: the memory may be gone
   if (environment_.hazards != nullptr) environment_.Acquire(agent_, job_.clock);
   if (!job_.external) return FetchFrom(job_.address, job_.bytes, job_.arrival);
-  commands_ = FetchedCommands();
   commands_.data = job_.copy.data();
   commands_.bytes = job_.bytes;
   commands_.latency = environment_.timing.host_latency;

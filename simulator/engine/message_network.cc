@@ -8,8 +8,9 @@
 namespace openhpu::simulator {
 namespace {
 
-// Monitors can arm each other in a circle. A chain through all of them is not this long.
-constexpr uint64_t kMonitorsInARow = 1000000;
+// Monitors can arm each other in a circle. A chain through all of them is not this long, and
+// neither is one that takes an object from its greatest value to 0 with three payloads each time.
+constexpr uint64_t kMonitorsInARow = uint64_t{1} << 18;
 
 }  // namespace
 

@@ -324,6 +324,9 @@ void SyncManager::Fire(uint32_t index) {
 
 void SyncManager::WritePayload(uint32_t index, Message message) {
   const Monitor& monitor = monitors_[index];
+  if (const char* why = config_.dialect->refuses_monitor(monitor.config); why != nullptr) {
+    return Refuse(absl::StrCat("monitor ", index), why, message);
+  }
   const MonitorMode mode = config_.dialect->monitor_mode(monitor.config);
   if (!mode.to_queue) {
     Post(index, {monitor.address, monitor.data}, std::move(message));
