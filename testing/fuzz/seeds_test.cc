@@ -45,7 +45,7 @@ TEST(SeedsTest, QueuesRunWhatIsRightAndFindWhatIsForbidden) {
   for (const auto& [name, bytes] : Read("queues_fuzz")) {
     if (IsOneOf(name, {"found"})) continue;
     const simulator::QueuesFuzzed done = simulator::FuzzQueues(bytes.data(), bytes.size());
-    const bool wrong = IsOneOf(name, {"forbidden", "deadlock", "circle_functional"});
+    const bool wrong = IsOneOf(name, {"forbidden", "deadlock", "circle"});
     // External commands that name what is not the user's are refused; others fault.
     EXPECT_TRUE(done.accepted) << name;
     EXPECT_EQ(!done.fault.empty(), wrong) << name << ": " << done.fault;
@@ -57,7 +57,7 @@ TEST(SeedsTest, Gaudi2sQueuesRunWhatIsRightAndFindWhatIsForbidden) {
   for (const auto& [name, bytes] : Read("gaudi2_queues_fuzz")) {
     if (IsOneOf(name, {"found"})) continue;
     const simulator::QueuesFuzzed done = simulator::FuzzGaudi2Queues(bytes.data(), bytes.size());
-    const bool wrong = IsOneOf(name, {"forbidden", "wrong", "deadlock", "circle_functional"});
+    const bool wrong = IsOneOf(name, {"forbidden", "wrong", "deadlock", "circle"});
     EXPECT_TRUE(done.accepted) << name;
     EXPECT_EQ(!done.fault.empty(), wrong) << name << ": " << done.fault;
     EXPECT_TRUE(done.completed || wrong) << name;
