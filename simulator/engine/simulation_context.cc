@@ -33,6 +33,9 @@ SimulationContext::~SimulationContext() {
   const std::lock_guard<std::mutex> lock(KernelMutex());
   sc_core::sc_simcontext* const previous = sc_core::sc_curr_simcontext;
   sc_core::sc_curr_simcontext = context_;
+  // What the modules had ordered was cancelled with them, and stays in a queue that the context
+  // would forget: who asks for the next event drops it.
+  (void)sc_core::sc_pending_activity_at_future_time();
   delete context_;
   sc_core::sc_curr_simcontext = previous == context_ ? nullptr : previous;
 }

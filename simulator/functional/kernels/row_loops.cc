@@ -12,8 +12,9 @@ OPENHPU_INLINE float Canonical(float x) {
   return x != x ? std::numeric_limits<float>::quiet_NaN() : x;
 }
 
-// 16 lanes at any address; lowered to what the instruction set has.
-using Lanes16 = float __attribute__((vector_size(64), aligned(4), may_alias));
+// 16 lanes at any address; lowered to what the instruction set has. A typedef, since clang heeds
+// the alignment of no alias.
+typedef float Lanes16 __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT
 
 // kVectors * 16 results from `at` on; the sums stay in registers over all taps.
 template <int kVectors>
