@@ -316,7 +316,8 @@ void RunProducts(const ProductShape& shape, const std::vector<Product>& products
 template <typename T>
 std::unique_ptr<Lines> MatrixLines(const std::byte* data, int64_t offset, int64_t line_stride,
                                    int64_t k_stride) {
-  const T* from = reinterpret_cast<const T*>(data) + offset;
+  // A product of nothing has no operands.
+  const T* from = data == nullptr ? nullptr : reinterpret_cast<const T*>(data) + offset;
   if (line_stride == 1) return std::make_unique<LinesAcrossK<T>>(from, k_stride);
   return std::make_unique<LinesAlongK<T>>(from, line_stride, k_stride);
 }

@@ -12,9 +12,13 @@ OPENHPU_INLINE float Canonical(float x) {
   return x != x ? std::numeric_limits<float>::quiet_NaN() : x;
 }
 
-// 16 lanes at any address; lowered to what the instruction set has. A typedef, since clang heeds
-// the alignment of no alias.
-typedef float Lanes16 __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT
+// 16 lanes, lowered to what the instruction set has.
+using Lanes16 = float __attribute__((vector_size(64)));
+// Some at any address. Packed, since compilers differ in when they heed the alignment of a vector's
+// alias or typedef.
+struct __attribute__((packed, may_alias)) LanesAnywhere {
+  Lanes16 lanes;
+};
 
 // kVectors * 16 results from `at` on; the sums stay in registers over all taps.
 template <int kVectors>
@@ -22,13 +26,13 @@ OPENHPU_INLINE void TapsInRegisters(const float* const* x, const float* const* w
                                     size_t at, float* y) {
   Lanes16 sum[kVectors] = {};
   for (size_t tap = 0; tap < taps; ++tap) {
-    const auto* a = reinterpret_cast<const Lanes16*>(x[tap] + at);
-    const auto* b = reinterpret_cast<const Lanes16*>(weight[tap] + at);
+    const auto* a = reinterpret_cast<const LanesAnywhere*>(x[tap] + at);
+    const auto* b = reinterpret_cast<const LanesAnywhere*>(weight[tap] + at);
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[v] = sum[v] + a[v] * b[v];
+    for (int v = 0; v < kVectors; ++v) sum[v] = sum[v] + a[v].lanes * b[v].lanes;
   }
   float lanes[16 * kVectors];
-  for (int v = 0; v < kVectors; ++v) reinterpret_cast<Lanes16*>(lanes)[v] = sum[v];
+  for (int v = 0; v < kVectors; ++v) reinterpret_cast<LanesAnywhere*>(lanes)[v].lanes = sum[v];
   for (int i = 0; i < 16 * kVectors; ++i) y[at + static_cast<size_t>(i)] = Canonical(lanes[i]);
 }
 
