@@ -64,8 +64,8 @@ class Submissions {
   struct Survivor {
     Sequence sequence;
     uint64_t kernel = 0;
-    bool is_last_chance =
-        false;  // the kernel takes no other before it is over, and then forgets it
+    // The kernel takes no other before it is over, and then forgets it.
+    bool is_last_chance = false;
   };
   // Before each submission while there are any: the oldest, once half of `most` may have followed
   // it. Calls since the last Add count, since the kernel may count what it refuses.

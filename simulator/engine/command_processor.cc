@@ -205,7 +205,7 @@ bool CommandProcessor::StartJob() {
   origin_.kernel = job_.kernel;
   origin_.packet = 0;
   return_.reset();
-  commands_ = FetchedCommands();  // not even if the fetch fails: the memory may be gone
+  commands_ = FetchedCommands();  // the last job's may be unmapped: none stay if the fetch fails
   if (environment_.hazards != nullptr) environment_.Acquire(agent_, job_.clock);
   if (!job_.external) return FetchFrom(job_.address, job_.bytes, job_.arrival);
   commands_.data = job_.copy.data();
