@@ -52,12 +52,30 @@ abi::PacketLoadAndExe LoadPredicates(DeviceAddress from) {
   return load;
 }
 
+// Of what the scalars hold, or their upper half.
+abi::PacketLoadAndExe Execute(bool upper_half) {
+  abi::PacketLoadAndExe execute;
+  execute.cfg = abi::PacketLoadAndExe::EXE::Set(execute.cfg, 1);
+  execute.cfg = abi::PacketLoadAndExe::ETYPE::Set(execute.cfg, upper_half ? 1 : 0);
+  return execute;
+}
+
+// Of 16 bytes in memory.
+abi::PacketLoadAndExe ExecuteAt(DeviceAddress from, bool upper_half = false) {
+  abi::PacketLoadAndExe execute = Execute(upper_half);
+  execute.cfg = abi::PacketLoadAndExe::DST::Set(execute.cfg, 1);
+  execute.cfg = abi::PacketLoadAndExe::LOAD::Set(execute.cfg, 1);
+  execute.src_addr = from.value();
+  return execute;
+}
+
 class CommandsTest : public ::testing::TestWithParam<const char*> {
  protected:
   void Run(const Packets& packets, uint32_t ctl = 0, uint32_t queue = abi::TpcQueue(0, 1)) {
     machine_.Start(queue, packets, ctl);
     machine_.Run();
   }
+  DeviceAddress Upload(const Packets& packets) { return machine_.Upload(packets.bytes()); }
   // As the body of an upper buffer.
   void RunBody(const Packets& body, uint32_t queue = abi::TpcQueue(0, 1)) {
     const DeviceAddress at = machine_.Upload(body.bytes());
@@ -302,21 +320,127 @@ TEST_P(CommandsTest, ShortMessagesGoWhereTheBasesOfTheirProcessorPoint) {
   EXPECT_EQ(machine_.Read(abi::TpcQmanBase(0) + qman::CpMsgBaseAddrLo(2, 1)), 0u);
 }
 
-TEST_P(CommandsTest, LoadAndExecuteLoadsPredicatesAndRefusesTheRestByName) {
-  abi::PacketLoadAndExe nothing;
-  Run(Packets().Add(nothing).AddSob(8));
+TEST_P(CommandsTest, PredicatesMayBeTheLowestBitsOfWords) {
+  std::vector<uint32_t> words(32);
+  words[7] = 1;
+  words[8] = 2;
+  words[31] = ~0u;
+  abi::PacketLoadAndExe load = LoadPredicates(machine_.Upload(words));
+  load.cfg = abi::PacketLoadAndExe::DST::Set(load.cfg, 0);
+  Packets packets;
+  packets.Add(load);
+  for (const uint32_t predicate : {0u, 7u, 8u, 9u, 31u}) {
+    packets.MessageLong(TestMachine::SobAddress(8 + predicate), sm::SobAdd(1),
+                        abi::Ctl::PRED::Set(0, predicate));
+  }
+  Run(packets);
   EXPECT_EQ(machine_.error(), "");
   EXPECT_EQ(machine_.Sob(8), 1u);
-  abi::PacketLoadAndExe vector;
-  vector.cfg = abi::PacketLoadAndExe::LOAD::Set(vector.cfg, 1);
-  Run(Packets().Add(vector));
-  EXPECT_THAT(machine_.error(), HasSubstr("DST 0"));
-  machine_.Reset();
-  abi::PacketLoadAndExe execute = vector;
-  execute.cfg = abi::PacketLoadAndExe::EXE::Set(execute.cfg, 1);
-  execute.cfg = abi::PacketLoadAndExe::ETYPE::Set(execute.cfg, 1);
-  Run(Packets().Add(execute));
-  EXPECT_THAT(machine_.error(), HasSubstr("ETYPE 1"));
+  EXPECT_EQ(machine_.Sob(15), 1u);
+  EXPECT_EQ(machine_.Sob(16), 0u);
+  EXPECT_EQ(machine_.Sob(17), 0u);
+  EXPECT_EQ(machine_.Sob(39), 1u);
+}
+
+TEST_P(CommandsTest, ScalarsHoldAPacketOfSixteenBytesOrOneInEachHalf) {
+  Packets whole, halves;
+  whole.MessageLong(TestMachine::SobAddress(8), sm::SobAdd(1));
+  halves.AddSob(9).AddSob(10, 2);
+  Packets packets;
+  packets.Add(ExecuteAt(Upload(whole))).Add(ExecuteAt(Upload(halves))).Add(Execute(true));
+  // What is loaded stays, and is executed as often as wanted.
+  packets.Add(Execute(true)).AddSob(11);
+  Run(packets);
+  EXPECT_EQ(machine_.error(), "");
+  EXPECT_EQ(machine_.Sob(8), 1u);
+  EXPECT_EQ(machine_.Sob(9), 1u);
+  EXPECT_EQ(machine_.Sob(10), 4u);
+  EXPECT_EQ(machine_.Sob(11), 1u);
+}
+
+TEST_P(CommandsTest, AFenceInTheScalarsBlocksTheStreamAsAnyOther) {
+  Packets fence;
+  fence.Fence(2, 2, 1).Nop();
+  Packets packets;
+  packets.AddSob(8).Add(ExecuteAt(Upload(fence))).AddSob(9);
+  Run(packets);
+  EXPECT_EQ(machine_.error(), "");
+  EXPECT_EQ(machine_.Sob(8), 1u);
+  EXPECT_EQ(machine_.Sob(9), 0u);
+  EXPECT_THAT(machine_.Stuck(), HasSubstr("FENCE 1 is 0, needs 2"));
+  Packets opens;
+  opens.MessageLong(abi::TpcQmanBase(0) + qman::CpFenceRdata(1, 1), 2);
+  Run(opens, 0, abi::TpcQueue(1, 0));
+  EXPECT_EQ(machine_.Sob(9), 1u);
+  EXPECT_EQ(machine_.Read(abi::TpcQmanBase(0) + qman::CpFenceCnt(1, 1)), 0u);
+}
+
+TEST_P(CommandsTest, APacketInTheScalarsHasItsOwnPredicateAndBarriers) {
+  constexpr uint32_t kBytes = 1 << 16;
+  const DeviceAddress from = machine_.Allocate(kBytes), to = machine_.Allocate(kBytes);
+  *machine_.At(from + (kBytes - 1), 1) = std::byte{5};
+  Packets skipped, waits;
+  skipped.MessageLong(TestMachine::SobAddress(8), sm::SobAdd(1), abi::Ctl::PRED::Set(0, 3));
+  waits.MessageLong(TestMachine::SobAddress(9), sm::SobAdd(1), abi::Ctl::ENG_BARRIER::kMask);
+  Packets packets;
+  packets.Copy(from, to, kBytes).Add(ExecuteAt(Upload(skipped))).Add(ExecuteAt(Upload(waits)));
+  machine_.Start(abi::DmaQueue(2, 0), packets);
+  Packets next;
+  const DeviceAddress seen = machine_.Upload(std::vector<uint32_t>(1));
+  next.Await(9, 1, 0, abi::DmaQmanBase(3), 0).Copy(to + (kBytes - 4), seen, 4);
+  Run(next, 0, abi::DmaQueue(3, 0));
+  EXPECT_EQ(machine_.error(), "");
+  EXPECT_EQ(machine_.Sob(8), 0u);
+  EXPECT_EQ(machine_.Word(seen), 5u << 24);
+}
+
+TEST_P(CommandsTest, ALoadOfScalarsThatIsNotExecutedIsOneOfPredicatesToo) {
+  Packets message;
+  message.MessageLong(TestMachine::SobAddress(8), 1u << 6);  // its first word is predicate 6
+  abi::PacketMsgLong later;
+  later.addr = TestMachine::SobAddress(9);
+  later.value = sm::SobAdd(1);
+  Packets packets;
+  packets.Add(LoadPredicates(Upload(message))).Add(Predicated(later, 6));
+  packets.Add(Execute(false));
+  Run(packets);
+  EXPECT_EQ(machine_.error(), "");
+  EXPECT_EQ(machine_.Sob(8), 1u << 6);
+  EXPECT_EQ(machine_.Sob(9), 1u);
+
+  // One word at the end of memory is enough for that, but not to be executed.
+  const auto& map = machine_.chip().address_map();
+  const DeviceAddress last(map.sram_base().value() + map.sram_bytes().value() - 4);
+  const uint32_t bits = 1u << 4;
+  std::memcpy(machine_.At(last, 4), &bits, 4);
+  Run(Packets().Add(LoadPredicates(last)).Add(Predicated(later, 4)));
+  EXPECT_EQ(machine_.error(), "");
+  EXPECT_EQ(machine_.Sob(9), 2u);
+  Run(Packets().Add(ExecuteAt(last)));
+  EXPECT_THAT(machine_.error(), HasSubstr("16 bytes"));
+}
+
+TEST_P(CommandsTest, LoadAndExecuteRefusesByNameWhatScalarsCannotHold) {
+  const auto refuses = [&](const Packets& packets, const char* what) {
+    machine_.Reset();
+    Run(packets);
+    EXPECT_THAT(machine_.error(), HasSubstr(what));
+  };
+  Run(Packets().Add(abi::PacketLoadAndExe()).AddSob(8));
+  EXPECT_EQ(machine_.error(), "");
+  EXPECT_EQ(machine_.Sob(8), 1u);
+  refuses(Packets().Add(Execute(false)), "opcode 0x0 of the scalars: which is unknown");
+  Packets body;
+  body.Body(Upload(Packets().AddSob(9)), 8);
+  refuses(Packets().Add(ExecuteAt(Upload(body))),
+          "opcode 0x5 of the scalars: which is not modelled");
+  Packets again;
+  again.Add(Execute(false));
+  refuses(Packets().Add(ExecuteAt(Upload(again))), "opcode 0xf");
+  Packets late;
+  late.Nop().MessageLong(TestMachine::SobAddress(9), 1);
+  refuses(Packets().Add(ExecuteAt(Upload(late), true)), "passes the end of the scalars");
+  EXPECT_EQ(machine_.Sob(9), 0u);
 }
 
 TEST_P(CommandsTest, WaitAddsAfterItsCyclesToTheCounterItNames) {

@@ -148,6 +148,48 @@ TEST_P(Gaudi2Test, CompletionWaitsForTheCopyOfABody) {
   EXPECT_EQ(card_.ReadAll<uint8_t>(to, 1 << 20), ones);
 }
 
+TEST_P(Gaudi2Test, PredicatesLieInOneWordOrInThirtyTwo) {
+  std::vector<uint32_t> words(32);
+  words[0] = 1u << 5;  // as one word: predicate 5
+  words[6] = 1;        // as words: predicate 6
+  abi2::PacketLoadAndExe load;
+  load.cfg = abi2::PacketLoadAndExe::LOAD::Set(load.cfg, 1);
+  load.src_addr = card_.Upload(words).value();
+  for (const uint32_t packed : {0u, 1u}) {
+    load.cfg = abi2::PacketLoadAndExe::PMAP::Set(load.cfg, packed);
+    abi2::PacketMsgLong message = Message(SobAddress(kSob + packed), sm2::SobAdd(1));
+    message.ctl = abi2::Ctl::PRED::Set(message.ctl, packed != 0 ? 5 : 6);
+    abi2::PacketMsgLong skipped = message;
+    skipped.addr = 0;  // would be an error
+    skipped.ctl = abi2::Ctl::PRED::Set(message.ctl, packed != 0 ? 6 : 5);
+    Packets packets;
+    packets.Add(load).Add(message).Add(skipped);
+    Await(packets, kSob + packed);
+    EXPECT_THAT(RunOnPdma(packets), IsOk());
+  }
+}
+
+TEST_P(Gaudi2Test, ScalarsAreExecuted) {
+  Packets scalars;
+  scalars.Add(Message(SobAddress(kSob), sm2::SobAdd(1)));
+  abi2::PacketLoadAndExe execute;
+  execute.cfg = abi2::PacketLoadAndExe::LOAD::Set(execute.cfg, 1);
+  execute.cfg = abi2::PacketLoadAndExe::DST::Set(execute.cfg, 1);
+  execute.cfg = abi2::PacketLoadAndExe::EXE::Set(execute.cfg, 1);
+  execute.src_addr = card_.Upload(scalars.bytes()).value();
+  Packets packets;
+  packets.Add(execute);
+  Await(packets, kSob);
+  EXPECT_THAT(RunOnPdma(packets), IsOk());
+  // What the dialect refuses in a buffer it refuses here.
+  Packets refused;
+  refused.Add(abi2::PacketWreg64Short()).Nop();
+  execute.src_addr = card_.Upload(refused.bytes()).value();
+  ExpectRefused(Packets().Add(execute), "WREG_64_SHORT");
+  execute.cfg = abi2::PacketLoadAndExe::PMAP::Set(execute.cfg, 1);
+  ExpectRefused(Packets().Add(execute), "PMAP");
+}
+
 TEST_P(Gaudi2Test, WhatIsNotModelledIsRefusedByName) {
   ExpectRefused(Packets().Add(abi2::PacketCbList()), "CB_LIST");
   ExpectRefused(Packets().Add(abi2::PacketWriteArcStream()), "WRITE_ARC_STREAM");

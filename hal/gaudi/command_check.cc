@@ -39,8 +39,7 @@ absl::StatusOr<CommandCheck> CheckExternalCommands(absl::Span<const std::byte> c
       case abi::Opcode::kWait:
         return invalid("WAIT is not allowed on an external queue");
       case abi::Opcode::kLoadAndExe:
-        if (abi::PacketLoadAndExe::DST::Get(words[0]))
-          return forbidden("LOAD_AND_EXE of predicates");
+        if (abi::PacketLoadAndExe::DST::Get(words[0])) return forbidden("LOAD_AND_EXE with DST");
         break;
       case abi::Opcode::kLinDma:
         check.uses_engine = true;

@@ -36,6 +36,8 @@ void CommandProcessor::Reset() {
   wake_.cancel();
   jobs_.clear();
   active_ = fetched_ = passed_barrier_ = body_done_ = false;
+  in_scalars_ = nullptr;
+  scalars_.fill(std::byte{0});
   return_.reset();
   commands_ = FetchedCommands();
   blocked_ = Blocked::kNo;
@@ -141,6 +143,7 @@ void CommandProcessor::Run() {
       const Outcome outcome = ExecutePacket();
       if (outcome == Outcome::kWait) return;
       fetched_ = passed_barrier_ = false;
+      in_scalars_ = nullptr;
       if (outcome == Outcome::kJumped) continue;
       offset_ += packet_bytes_;
       ++origin_.packet;

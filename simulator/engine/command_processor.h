@@ -21,29 +21,13 @@
 #include "hal/abi/gaudi/qman.h"
 #include "simulator/engine/environment.h"
 #include "simulator/engine/fetched_commands.h"
+#include "simulator/engine/job.h"
 #include "simulator/engine/line_fetcher.h"
 #include "simulator/engine/message_network.h"
 
 namespace openhpu::simulator {
 
 class QueueManager;
-
-// One command buffer of a submission for one stream.
-struct Job {
-  uint64_t submission = 0;
-  Picoseconds arrival;
-  DeviceAddress address;  // of an internal queue's buffer
-  uint32_t bytes = 0;
-  uint32_t ctl = 0;             // of the queue entry, or CQ_CTL: how often REPEAT jumps back
-  bool external = false;        // its bytes are in `copy`, and it completes to the host
-  bool reports = false;         // it lies in memory, and completes to the host all the same
-  bool uses_engine = false;     // completion waits for the engine
-  bool kernel = false;          // its commands are the kernel driver's own
-  std::vector<std::byte> copy;  // the buffer, as the kernel driver copied it
-  SharedClock clock;
-
-  bool completes() const { return external || reports; }
-};
 
 class CommandProcessor : public sc_core::sc_module {
  public:
@@ -136,6 +120,12 @@ class CommandProcessor : public sc_core::sc_module {
   Outcome ArbPoint();
   Outcome Repeat();
   Outcome LoadAndExecute();
+  // Reads `bytes` for LOAD_AND_EXE; raises the fault and is false when it cannot.
+  bool Load(uint64_t address, void* to, size_t bytes);
+  bool LoadPredicates(const hal::abi::gaudi::PacketLoadAndExe& packet);
+  bool LoadScalars(const hal::abi::gaudi::PacketLoadAndExe& packet);
+  // Acts on the packet in the scalars, or in their upper half.
+  Outcome ExecuteScalars(bool upper_half);
   void PostMessage(uint64_t address, uint32_t value, uint32_t op);
   // Whether the simulation has caught up with this CP; if not, it is woken when it has.
   bool InStep();
@@ -148,11 +138,12 @@ class CommandProcessor : public sc_core::sc_module {
   bool Fail(hal::HealthEvent::Kind kind, const std::string& what,
             uint32_t error = hal::abi::gaudi::qman::StreamErrors::CP_UNDEF_CMD_ERR::kMask,
             uint64_t address = 0);
-  // The packet at offset_.
+  // The packet that it is at.
   template <typename Packet>
   Packet Read() const {
     Packet packet;
-    std::memcpy(&packet, commands_.data + offset_, sizeof packet);
+    const std::byte* const in_buffer = commands_.data + offset_;
+    std::memcpy(&packet, in_scalars_ == nullptr ? in_buffer : in_scalars_, sizeof packet);
     return packet;
   }
   bool upper() const { return index_ < 4; }
@@ -188,6 +179,8 @@ class CommandProcessor : public sc_core::sc_module {
   std::array<SharedClock, 4> fence_clocks_;
   std::array<uint64_t, 4> message_bases_{};
   uint32_t predicates_ = 1;  // bit 0 is always set
+  std::array<std::byte, 16> scalars_{};
+  const std::byte* in_scalars_ = nullptr;  // the packet that the one at offset_ executes
   uint32_t errors_ = 0;
 
   Picoseconds fence_wait_;

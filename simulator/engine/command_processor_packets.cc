@@ -1,5 +1,7 @@
 // What each packet does.
+#include <array>
 #include <cstring>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "hal/abi/gaudi/qman.h"
@@ -13,6 +15,24 @@ namespace {
 
 namespace abi = hal::abi::gaudi;
 using Kind = hal::HealthEvent::Kind;
+
+// Packets that mean the same wherever they stand: not in a buffer, as bulks, bodies and repeats do.
+bool StandsAlone(abi::Opcode opcode) {
+  switch (opcode) {
+    case abi::Opcode::kNop:
+    case abi::Opcode::kStop:
+    case abi::Opcode::kWreg32:
+    case abi::Opcode::kMsgLong:
+    case abi::Opcode::kMsgProt:
+    case abi::Opcode::kMsgShort:
+    case abi::Opcode::kFence:
+    case abi::Opcode::kWait:
+    case abi::Opcode::kArbPoint:
+      return true;
+    default:
+      return false;
+  }
+}
 
 // Packets whose header has a predicate.
 bool HasPredicate(abi::Opcode opcode) {
@@ -388,35 +408,94 @@ CommandProcessor::Outcome CommandProcessor::ArbPoint() {
   return Outcome::kDone;
 }
 
+// That DST 1 is the scalars, four registers, and that predicates are loaded by it, too, is in the
+// reference. Recollected of programs: scalars hold a packet of 16 bytes, or one of 8 bytes in
+// either half, which EXE executes (ETYPE 1: the upper half); DST 0 is the predicates, each the
+// lowest bit of a word, or with Gaudi2's PMAP all in one word. So a load of scalars which executes
+// none of them is taken for one of predicates, too.
 CommandProcessor::Outcome CommandProcessor::LoadAndExecute() {
-  const auto packet = Read<abi::PacketLoadAndExe>();
-  if (abi::PacketLoadAndExe::EXE::Get(packet.cfg) != 0) {
-    Fail(Kind::kUndefinedOpcode,
-         absl::StrCat("LOAD_AND_EXE that executes (ETYPE ",
-                      abi::PacketLoadAndExe::ETYPE::Get(packet.cfg), ") is not modelled"));
-    return Outcome::kWait;
+  using Packet = abi::PacketLoadAndExe;
+  const auto packet = Read<Packet>();
+  if (Packet::LOAD::Get(packet.cfg) != 0) {
+    if (!InStep() || !MessagesArrived()) return Outcome::kWait;
+    const bool scalars = Packet::DST::Get(packet.cfg) != 0;
+    if (!(scalars ? LoadScalars(packet) : LoadPredicates(packet))) return Outcome::kWait;
+    const Region region = *environment_.memory->RegionOf(DeviceAddress(packet.src_addr));
+    local_ += region == Region::kDram   ? environment_.timing.dram_latency
+              : region == Region::kSram ? environment_.timing.sram_latency
+                                        : environment_.timing.host_latency;
   }
-  if (abi::PacketLoadAndExe::LOAD::Get(packet.cfg) == 0) return Outcome::kDone;
-  if (abi::PacketLoadAndExe::DST::Get(packet.cfg) == 0) {
-    Fail(Kind::kUndefinedOpcode,
-         "LOAD_AND_EXE that loads anything but predicates (DST 0) is not modelled");
-    return Outcome::kWait;
-  }
-  if (!InStep() || !MessagesArrived()) return Outcome::kWait;
-  const DeviceAddress address(packet.src_addr);
-  const absl::StatusOr<std::byte*> host = ResolveForUser(environment_, address, sizeof predicates_);
+  if (Packet::EXE::Get(packet.cfg) == 0) return Outcome::kDone;
+  return ExecuteScalars(Packet::ETYPE::Get(packet.cfg) != 0);
+}
+
+bool CommandProcessor::Load(uint64_t address, void* to, size_t bytes) {
+  const absl::StatusOr<std::byte*> host =
+      ResolveForUser(environment_, DeviceAddress(address), bytes);
   if (!host.ok()) {
-    Fail(Kind::kPageFault, std::string(host.status().message()),
-         abi::qman::CpErrors::CP_RD_ERR::kMask, address.value());
+    return Fail(Kind::kPageFault, std::string(host.status().message()),
+                abi::qman::CpErrors::CP_RD_ERR::kMask, address);
+  }
+  std::memcpy(to, *host, bytes);
+  return true;
+}
+
+bool CommandProcessor::LoadPredicates(const abi::PacketLoadAndExe& packet) {
+  uint32_t predicates = 0;
+  if ((packet.cfg & qman_.dialect().packed_predicates) != 0) {
+    if (!Load(packet.src_addr, &predicates, sizeof predicates)) return false;
+  } else {
+    std::array<uint32_t, 32> words;
+    if (!Load(packet.src_addr, words.data(), sizeof words)) return false;
+    for (size_t i = 0; i < words.size(); ++i) predicates |= (words[i] & 1) << i;
+  }
+  predicates_ = predicates | 1;
+  return true;
+}
+
+bool CommandProcessor::LoadScalars(const abi::PacketLoadAndExe& packet) {
+  const bool executes = abi::PacketLoadAndExe::EXE::Get(packet.cfg) != 0;
+  // A word of predicates may lie at the end of what is mapped.
+  const bool whole =
+      executes ||
+      ResolveForUser(environment_, DeviceAddress(packet.src_addr), scalars_.size()).ok();
+  if (!Load(packet.src_addr, scalars_.data(), whole ? scalars_.size() : sizeof predicates_)) {
+    return false;
+  }
+  if (executes) return true;
+  std::memcpy(&predicates_, scalars_.data(), sizeof predicates_);
+  predicates_ |= 1;
+  return true;
+}
+
+CommandProcessor::Outcome CommandProcessor::ExecuteScalars(bool upper_half) {
+  const size_t offset = upper_half ? scalars_.size() / 2 : 0;
+  in_scalars_ = scalars_.data() + offset;
+  uint32_t first;
+  std::memcpy(&first, in_scalars_, sizeof first);
+  std::memcpy(&ctl_, in_scalars_ + sizeof first, sizeof ctl_);
+  opcode_ = abi::OpcodeOf(ctl_);
+  const uint32_t bytes = qman_.dialect().packet_bytes(static_cast<uint32_t>(opcode_));
+  const char* why = nullptr;
+  if (bytes == 0) {
+    why = "which is unknown";
+  } else if (bytes > scalars_.size() - offset) {
+    why = "which passes the end of the scalars";
+  } else if (const char* const refused = qman_.dialect().refuses(first, ctl_); refused != nullptr) {
+    why = refused;
+  } else if (!StandsAlone(opcode_)) {
+    why = "which is not modelled";
+  }
+  if (why != nullptr) {
+    Fail(Kind::kUndefinedOpcode,
+         absl::StrCat("LOAD_AND_EXE executes opcode 0x", absl::Hex(static_cast<uint32_t>(opcode_)),
+                      " of the scalars: ", why));
     return Outcome::kWait;
   }
-  std::memcpy(&predicates_, *host, sizeof predicates_);
-  predicates_ |= 1;
-  const Region region = *environment_.memory->RegionOf(address);
-  local_ += region == Region::kDram   ? environment_.timing.dram_latency
-            : region == Region::kSram ? environment_.timing.sram_latency
-                                      : environment_.timing.host_latency;
-  return Outcome::kDone;
+  local_ += environment_.timing.packet;
+  ++packets_;
+  passed_barrier_ = false;
+  return ExecutePacket();
 }
 
 }  // namespace openhpu::simulator

@@ -100,7 +100,8 @@ struct Dialect {
   bool (*runs_on_upper_cp)(uint32_t cp_dma_ctl);
   // How often the REPEATs of a job jump back, by the control word of its queue entry.
   uint32_t (*repeats)(uint32_t entry_ctl);
-  uint32_t priority_mask;  // of ARB_POINT
+  uint32_t priority_mask;      // of ARB_POINT
+  uint32_t packed_predicates;  // the bit of LOAD_AND_EXE that says so, or 0
   LinearDma (*linear_dma)(const std::byte* packet);
   uint32_t dma_source, dma_size, dma_commit;  // registers of a DMA core: SRC_BASE_LO and so on
   // Packets that the kernel driver appends to a job that completes to the host; without them the

@@ -122,6 +122,7 @@ Dialect Make() {
     return qman::PqEntry::RepeatValid::Get(ctl) != 0 ? qman::CQ_CTL::RPT::Get(ctl) : 0;
   };
   d.priority_mask = abi::PacketArbPoint::PRIORITY::kMask;
+  d.packed_predicates = 0;
   d.linear_dma = ReadLinearDma;
   d.dma_source = core::SRC_BASE_LO::kOffset;
   d.dma_size = core::DST_TSIZE_0::kOffset;

@@ -41,8 +41,10 @@ static_assert(kAlike<gaudi::PacketArbPoint::RLS, abi::PacketArbPoint::RLS>);
 static_assert(kAlike<gaudi::PacketRepeat::JMP_PTR, abi::PacketRepeat::JMP_PTR>);
 static_assert(kAlike<gaudi::PacketWait::NUM_CYCLES_TO_WAIT, abi::PacketWait::NUM_CYCLES_TO_WAIT>);
 static_assert(kAlike<gaudi::PacketWait::ID, abi::PacketWait::ID>);
+static_assert(kAlike<gaudi::PacketLoadAndExe::DST, abi::PacketLoadAndExe::DST>);
 static_assert(kAlike<gaudi::PacketLoadAndExe::LOAD, abi::PacketLoadAndExe::LOAD>);
 static_assert(kAlike<gaudi::PacketLoadAndExe::EXE, abi::PacketLoadAndExe::EXE>);
+static_assert(kAlike<gaudi::PacketLoadAndExe::ETYPE, abi::PacketLoadAndExe::ETYPE>);
 static_assert(kAlike<gaudi::qman::CP_FENCE0_RDATA::INC_VAL, qman::CP_FENCE0_RDATA::INC_VAL>);
 static_assert(kAlike<gaudi::qman::GLBL_CFG0::CP_EN, qman::GLBL_CFG0::CP_EN>);
 static_assert(kAlike<gaudi::qman::GLBL_CFG1::CP_STOP, qman::GLBL_CFG1::CP_STOP>);
@@ -144,8 +146,9 @@ const char* Refuses(uint32_t first, uint32_t ctl) {
       if (abi::PacketMsgShort::DW::Get(ctl) != 0) return "MSG_SHORT with DW is not modelled";
       break;
     case abi::Opcode::kLoadAndExe:
-      if (abi::PacketLoadAndExe::PMAP::Get(first) != 0) {
-        return "LOAD_AND_EXE with PMAP is not modelled";
+      if (abi::PacketLoadAndExe::PMAP::Get(first) != 0 &&
+          abi::PacketLoadAndExe::DST::Get(first) != 0) {
+        return "LOAD_AND_EXE of scalars (DST 1) with PMAP has no meaning";
       }
       break;
     default:
@@ -222,6 +225,7 @@ Dialect Make() {
   // stand is in no source.
   d.repeats = [](uint32_t) -> uint32_t { return 0; };
   d.priority_mask = abi::PacketArbPoint::PRIORITY::kMask;
+  d.packed_predicates = abi::PacketLoadAndExe::PMAP::kMask;
   d.linear_dma = ReadLinearDma;
   d.dma_source = core::SRC_BASE_LO::kOffset;
   d.dma_size = core::DST_TSIZE_0::kOffset;

@@ -192,13 +192,14 @@ struct PacketWait {
   uint32_t ctl = Header(kOpcode, false);
 };
 
-// Loads registers or predicates from memory and may execute them.
+// Loads scalars or predicates from memory, and may execute a packet that the scalars are. Scalars
+// are 16 bytes; predicates the lowest bits of 32 words (recollected), or a word of bits by DST 1.
 struct PacketLoadAndExe {
   static constexpr Opcode kOpcode = Opcode::kLoadAndExe;
-  using DST = Field<uint32_t, 0, 1>;     // cfg; 1: the scalars, that is, predicates
+  using DST = Field<uint32_t, 0, 1>;     // cfg; 0: predicates (recollected), 1: the scalars
   using LOAD = Field<uint32_t, 8, 1>;    // cfg
   using EXE = Field<uint32_t, 9, 1>;     // cfg
-  using ETYPE = Field<uint32_t, 10, 1>;  // cfg
+  using ETYPE = Field<uint32_t, 10, 1>;  // cfg; 1: the upper half (recollected)
 
   uint32_t cfg = 0;
   uint32_t ctl = Header(kOpcode, true);

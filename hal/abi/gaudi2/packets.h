@@ -208,14 +208,14 @@ struct PacketCbList {
   uint64_t table_addr = 0;
 };
 
-// Loads registers or predicates from memory and may execute them.
+// As Gaudi's, but for PMAP.
 struct PacketLoadAndExe {
   static constexpr Opcode kOpcode = Opcode::kLoadAndExe;
-  using DST = Field<uint32_t, 0, 1>;     // cfg; 1: the scalars, that is, predicates
-  using PMAP = Field<uint32_t, 1, 1>;    // cfg; a map of predicates (what is in no source)
+  using DST = Field<uint32_t, 0, 1>;     // cfg; 0: predicates (recollected), 1: the scalars
+  using PMAP = Field<uint32_t, 1, 1>;    // cfg; with DST 0: bits of one word (recollected)
   using LOAD = Field<uint32_t, 8, 1>;    // cfg
   using EXE = Field<uint32_t, 9, 1>;     // cfg
-  using ETYPE = Field<uint32_t, 10, 1>;  // cfg
+  using ETYPE = Field<uint32_t, 10, 1>;  // cfg; 1: the upper half (recollected)
 
   uint32_t cfg = 0;
   uint32_t ctl = Header(kOpcode);

@@ -285,7 +285,7 @@ struct CP_STS : Register<0x368, 5> {
 };
 struct CP_CURRENT_INST_LO : Register<0x37c, 5> {};
 struct CP_CURRENT_INST_HI : Register<0x390, 5> {};
-// The predicates of a CP: bit 0 is always 1. LOAD_AND_EXE with DST = 1 loads them.
+// The predicates of a CP: bit 0 is always 1. LOAD_AND_EXE loads them.
 struct CP_PRED : Register<0x3a4, 5> {};
 struct CP_PRED_UPEN : Register<0x3b8, 5> {};
 struct CP_DBG_0 : Register<0x3cc, 5> {
