@@ -266,6 +266,23 @@ void EngineSeeds(Seeds& seeds) {
   rest.Add(abi::PacketRepeat()).Add(wait).Fence().Add(load).Add(arbitrate).Add(abi::PacketNop());
   rest.Send(kDram + 64, 7, time).Send(kMemory.host + 64, 7);
   seeds.Add(kEdma0, rest).Add(kEdma0Second, rest).Add(kTpc, rest).Add(kTpcSecond, rest).End("rest");
+  // A packet that is written to memory, and executed there; and predicates in a word, and in 32.
+  Commands scalars;
+  abi::PacketMsgLong message;
+  message.value = 7;
+  message.addr = kDram + 64;
+  uint32_t packet[4];
+  static_assert(sizeof packet == sizeof message);
+  std::memcpy(packet, &message, sizeof packet);
+  for (uint32_t i = 0; i < 4; ++i) scalars.Send(kDram + 4 * i, packet[i]);
+  load.ctl = abi::Ctl::MSG_BARRIER::Set(load.ctl, 1);
+  abi::PacketLoadAndExe execute = load;
+  execute.cfg = abi::PacketLoadAndExe::EXE::Set(execute.cfg, 1);
+  load.cfg = abi::PacketLoadAndExe::DST::Set(load.cfg, 0);
+  abi::PacketLoadAndExe packed = load;
+  packed.cfg = abi::PacketLoadAndExe::PMAP::Set(packed.cfg, 1);
+  scalars.Add(execute).Add(load).Add(packed);
+  seeds.Add(kEdma0, scalars).End("scalars");
   for (const abi::Opcode opcode :
        {abi::Opcode::kCbList, abi::Opcode::kWriteArcStream, abi::Opcode::kWreg64Short,
         abi::Opcode::kWreg64Long, abi::Opcode::kStop, abi::Opcode::kMsgProt}) {

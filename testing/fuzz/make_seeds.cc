@@ -182,6 +182,21 @@ void QueueSeeds() {
   rest.Add(repeat).Add(wait).Fence().Add(load).Add(point).Nop();
   rest.MessageLong(Dram(64).value(), 7, time).MessageLong(Host(64).value(), 7);
   Chunks().Add(kDma2, rest).Add(kDma2Second, rest).Add(kTpc, rest).WriteAs("rest");
+  // A packet that is written to memory, and executed there; and predicates in 32 words.
+  Packets scalars;
+  abi::PacketMsgLong message;
+  message.value = 7;
+  message.addr = Dram(64).value();
+  uint32_t words[4];
+  static_assert(sizeof words == sizeof message);
+  std::memcpy(words, &message, sizeof words);
+  for (uint32_t i = 0; i < 4; ++i) scalars.MessageLong(Dram(4 * i).value(), words[i]);
+  load.ctl = abi::Ctl::MSG_BARRIER::Set(load.ctl, 1);
+  abi::PacketLoadAndExe execute = load;
+  execute.cfg = abi::PacketLoadAndExe::EXE::Set(execute.cfg, 1);
+  load.cfg = abi::PacketLoadAndExe::DST::Set(load.cfg, 0);
+  scalars.Add(execute).Add(load).MessageLong(Dram(64).value(), 8, abi::Ctl::PRED::Set(0, 3));
+  Chunks().Add(kDma2, scalars).WriteAs("scalars");
 
   GemmShape shape;
   shape.m = shape.n = shape.k = 16;
