@@ -38,6 +38,7 @@ struct Context {
   std::unique_ptr<DeviceMemory> device_memory;  // where the kernel gives it out
   int event_fd = -1;                            // the program's eventfd, duplicated
   uint64_t events = 0;                          // that it has not taken
+  bool restores = false;                        // restore chunks of its first CS run
   bool switched = false;                        // its first CS was there
   bool debug_mode = false;
   bool dead = false;  // a hard reset took it: close and open again

@@ -100,6 +100,10 @@ class Node final : public DeviceNode {
   int DebugIoctl(File& file, hl_debug_args& args);
 
   int CsIoctl(File& file, hl_cs_args& args);
+  // What restores a context's state runs before its first submission, which those of other threads
+  // await, or when that is asked for. -ENOEXEC when it fails (recollected).
+  int RestorePhase(const File& file, const hl_cs_in& in, Lock& lock);
+  int RunRestoreChunks(const File& file, const hl_cs_in& in, Lock& lock);
   int SubmitChunks(Context& context, uint64_t chunks, uint32_t count, const hl_cs_in& in,
                    uint64_t* sequence);
   int Enqueue(Context& context, absl::Span<const hl_cs_chunk> chunks, const hl_cs_in& in,
@@ -155,7 +159,7 @@ class Node final : public DeviceNode {
   std::unique_ptr<StatusPage> own_page_, page_;  // the second is shared with other processes
   std::atomic<StatusPage::Words*> words_;
   std::mutex mutex_;
-  std::condition_variable changed_;  // a call has come, or the node ends
+  std::condition_variable changed_;  // a call has come, what restores has ended, or the node ends
   uint64_t calls_ = 0;
   int waiting_for_others_ = 0;
   std::unique_ptr<Card> card_;        // made when the compute node is first opened

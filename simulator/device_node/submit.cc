@@ -217,6 +217,50 @@ int Node::SubmitChunks(Context& context, uint64_t chunks, uint32_t count, const 
   return Enqueue(context, list, in, sequence);
 }
 
+int Node::RestorePhase(const File& file, const hl_cs_in& in, Lock& lock) {
+  Context& context = *file.context;
+  const bool forced = (in.cs_flags & HL_CS_FLAGS_FORCE_RESTORE) != 0;
+  if (!forced) {
+    changed_.wait(lock, [&] { return !context.restores; });
+    if (const int error = Usable(file); error != 0) return error;
+  }
+  const bool first = !context.switched && !context.restores;
+  if (!first && !forced) return 0;
+  if (in.num_chunks_restore == 0) {
+    context.switched |= first;
+    return 0;
+  }
+  context.restores |= first;
+  const int error = RunRestoreChunks(file, in, lock);
+  if (first) {
+    // One that failed is the next submission's to try again.
+    context.restores = false;
+    context.switched = error == 0;
+    changed_.notify_all();
+  }
+  return error;
+}
+
+int Node::RunRestoreChunks(const File& file, const hl_cs_in& in, Lock& lock) {
+  Context& context = *file.context;
+  uint64_t sequence = 0;
+  hl_cs_in restore = in;
+  restore.cs_flags &= HL_CS_FLAGS_CUSTOM_TIMEOUT;
+  if (const int error =
+          SubmitChunks(context, in.chunks_restore, in.num_chunks_restore, restore, &sequence);
+      error != 0) {
+    return error;
+  }
+  WaitForAny(context, {&sequence, 1}, ~uint64_t{0}, lock);
+  Picoseconds ready;
+  if (const int error = ResultOf(context, sequence, &ready); error != 0) {
+    Log(absl::StrCat("restore chunks, submission ", sequence, ", have failed: ", error));
+    return -ENOEXEC;
+  }
+  // The lock was given up meanwhile.
+  return Usable(file);
+}
+
 int Node::CsIoctl(File& file, hl_cs_args& args) {
   Lock lock(mutex_);
   Called();
@@ -242,28 +286,9 @@ int Node::CsIoctl(File& file, hl_cs_args& args) {
           0) {
     return invalid("first or last of a staged submission that is not staged");
   }
-  if (kind != 0) {
-    return SyncStreamIoctl(context, in, args.out);
-  }
-  if (in.num_chunks_execute == 0) return invalid("no chunks");
-  // What restores a context's state runs before its first submission, or when that is asked for.
-  const bool restores = !context.switched || (in.cs_flags & HL_CS_FLAGS_FORCE_RESTORE) != 0;
-  if (restores && in.num_chunks_restore != 0) {
-    uint64_t sequence = 0;
-    hl_cs_in restore = in;
-    restore.cs_flags &= HL_CS_FLAGS_CUSTOM_TIMEOUT;
-    if (const int error =
-            SubmitChunks(context, in.chunks_restore, in.num_chunks_restore, restore, &sequence);
-        error != 0) {
-      return error;
-    }
-    WaitForAny(context, {&sequence, 1}, ~uint64_t{0}, lock);
-    Picoseconds ready;
-    if (const int error = ResultOf(context, sequence, &ready); error != 0) return error;
-    // The lock was given up meanwhile.
-    if (const int error = Usable(file); error != 0) return error;
-  }
-  context.switched = true;
+  if (kind == 0 && in.num_chunks_execute == 0) return invalid("no chunks");
+  if (const int error = RestorePhase(file, in, lock); error != 0) return error;
+  if (kind != 0) return SyncStreamIoctl(context, in, args.out);
   uint64_t sequence = 0;
   if (const int error =
           SubmitChunks(context, in.chunks_execute, in.num_chunks_execute, in, &sequence);
