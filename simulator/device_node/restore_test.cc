@@ -84,7 +84,17 @@ TEST_F(RestoreTest, AFirstSubmissionWithoutThemIsTheFirst) {
 TEST_F(RestoreTest, OfManyFirstSubmissionsOneRunsThemAndAllComeAfter) {
   constexpr int kThreads = 8;
   NodeFile file(node_.get(), folder_);
-  const hl_cs_chunk restore = AddTo(file, kSob);
+  // Long enough for the others to come meanwhile.
+  constexpr uint32_t kBytes = 256 << 20;
+  hl_info_hw_ip_info ip{};
+  ASSERT_EQ(file.Info(HL_INFO_HW_IP_INFO, &ip), 0);
+  abi::PacketMsgLong add;
+  add.addr = SobAddress(kSob);
+  add.value = sm::SobAdd(1);
+  uint32_t bytes = 0;
+  const uint64_t handle =
+      file.Commands(&bytes, add, Copy(ip.dram_base_address, ip.dram_base_address + kBytes, kBytes));
+  const hl_cs_chunk restore = NodeFile::Chunk(kToDevice, handle, bytes);
   std::vector<hl_cs_chunk> chunks;
   for (int i = 0; i < kThreads; ++i) chunks.push_back(AddTo(file, kSob + 8));
   std::atomic<int> arrived{0}, failed{0};
