@@ -54,10 +54,10 @@ class MmeDescriptorTest : public ::testing::TestWithParam<const char*> {
     at_ = {card_.Upload(a_).value(), card_.Upload(b_).value(), 0};
   }
   // A product into memory of its own.
-  MmeDescriptor Product() {
+  MmeDescriptor Product(uint32_t m = kM, uint32_t n = kN) {
     GemmShape s;
-    s.m = kM;
-    s.n = kN;
+    s.m = m;
+    s.n = n;
     s.k = kK;
     s.a = {kK, 1, {}};
     s.b = {kN, 1, {}};
@@ -201,6 +201,24 @@ TEST_P(MmeDescriptorTest, NothingStoredIsStillSignalled) {
   Start(Bulk(packets, abi::mme::ARCH::kOffset, Words(d)));
   EXPECT_THAT(Run(packets, 1), IsOk());
   EXPECT_EQ(Result(d), std::vector<float>(kM * kN, 99));
+}
+
+TEST_P(MmeDescriptorTest, WhatContinuesARunningSumReachesTheUsersMemoryAlone) {
+  MmeDescriptor d = Product(20, 40);  // one tile of each array
+  // The kernel's memory, of which nothing comes into a tile that is written.
+  MmeDescriptor kernel = d;
+  kernel.base_addr_high_s = 0;
+  kernel.base_addr_low_s = 0x1000;
+  kernel.tensor_o.valid_elements[0] = 0;
+  Packets alone;
+  Bulk(alone, abi::mme::ARCH::kOffset, Words(kernel));
+  EXPECT_THAT(Run(Start(alone), 1), IsOk());
+  // Before it, a sum that is not rolled up.
+  d.header_low = Low::ACC_STORE_INC_DISABLE::Set(Low::STORE_EN::Set(d.header_low, 0), 1);
+  Packets packets;
+  Bulk(packets, abi::mme::ARCH::kOffset, Words(d));
+  Bulk(Start(packets), abi::mme::ARCH::kOffset, Words(kernel));
+  EXPECT_THAT(Run(Start(packets), 1), StatusIs(absl::StatusCode::kAborted, HasSubstr("0x1000")));
 }
 
 TEST_P(MmeDescriptorTest, EachTileSignalsWhenTheMaskSaysSo) {

@@ -27,6 +27,7 @@ Gaudi2MmeEngine::Gaudi2MmeEngine(sc_core::sc_module_name name, Environment& envi
 void Gaudi2MmeEngine::ResetCommands() {
   commands_.clear();
   cache_.Clear();
+  continuing_ = nullptr;
   front_ = nullptr;
   state_ = MmeState();
 }
@@ -61,7 +62,7 @@ absl::Status Gaudi2MmeEngine::Derive(const Descriptor& descriptor, Prepared& pre
   if (mme.steps() * mme.common_dim() * kStepsOfVector > environment().most_steps) {
     return absl::ResourceExhaustedError("a descriptor of more work than this machine was made for");
   }
-  ASSIGN_OR_RETURN(const MmeBoxes boxes, mme.Footprint());
+  ASSIGN_OR_RETURN(const MmeBoxes boxes, mme.Footprint(state_.Continues()));
   prepared.boxes = boxes.All();
   RETURN_IF_ERROR(CheckBoxes(environment(), prepared.boxes));
   ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic(mme, boxes));
@@ -86,11 +87,17 @@ absl::Status Gaudi2MmeEngine::Prepare(Work& work) {
     return absl::UnimplementedError(
         absl::StrCat("MME CMD 0x", absl::Hex(command.cmd), " is not modelled"));
   }
-  front_ = cache_.Find(command.descriptor);
+  // One that continues a roll-up reads more than otherwise.
+  front_ = state_.Continues() ? nullptr : cache_.Find(command.descriptor);
   if (front_ == nullptr) {
     auto prepared = std::make_unique<Prepared>();
     RETURN_IF_ERROR(Derive(command.descriptor, *prepared));
-    front_ = cache_.Keep(std::move(prepared));
+    if (state_.Continues()) {
+      continuing_ = std::move(prepared);
+      front_ = continuing_.get();
+    } else {
+      front_ = cache_.Keep(std::move(prepared));
+    }
   } else {
     RETURN_IF_ERROR(CheckBoxes(environment(), front_->boxes));
   }

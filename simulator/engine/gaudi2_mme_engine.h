@@ -52,7 +52,8 @@ class Gaudi2MmeEngine final : public Engine {
   const uint64_t fp32_rate_permille_;
   std::deque<Command> commands_;
   DescriptorCache<Descriptor, Prepared> cache_;
-  const Prepared* front_ = nullptr;  // of the front command, once it is prepared
+  std::unique_ptr<Prepared> continuing_;  // of a command that continues a roll-up
+  const Prepared* front_ = nullptr;       // of the front command, once it is prepared
   MmeState state_;
 };
 

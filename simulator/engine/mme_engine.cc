@@ -70,6 +70,7 @@ void MmeEngine::ResetCommands() {
   commands_.clear();
   newest_ = abi::kMmeShadows - 1;
   cache_.Clear();
+  continuing_ = nullptr;
   front_ = nullptr;
   state_ = MmeState();
 }
@@ -112,14 +113,14 @@ absl::StatusOr<Traffic> MmeEngine::OperandTraffic(const Prepared& prepared) cons
   return traffic;
 }
 
-absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared) {
+absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared) const {
   prepared.descriptor = descriptor;
   ASSIGN_OR_RETURN(prepared.work, AnalyseMme(descriptor));
   // The footprint may be found by a walk as long as the work.
   if (prepared.work.steps * prepared.work.common_dim * kStepsOfVector > environment().most_steps) {
     return absl::ResourceExhaustedError("a descriptor of more work than this machine was made for");
   }
-  ASSIGN_OR_RETURN(prepared.boxes, MmeFootprint(descriptor));
+  ASSIGN_OR_RETURN(prepared.boxes, MmeFootprint(descriptor, state_.Continues()));
   RETURN_IF_ERROR(CheckBoxes(environment(), prepared.boxes));
   ASSIGN_OR_RETURN(const Traffic traffic, OperandTraffic(prepared));
   const Timing& timing = environment().timing;
@@ -136,11 +137,17 @@ absl::Status MmeEngine::Derive(const Descriptor& descriptor, Prepared& prepared)
 
 absl::Status MmeEngine::Prepare(Work& work) {
   const Descriptor& descriptor = commands_.front();
-  front_ = cache_.Find(descriptor);
+  // One that continues a roll-up reads more than otherwise.
+  front_ = state_.Continues() ? nullptr : cache_.Find(descriptor);
   if (front_ == nullptr) {
     auto prepared = std::make_unique<Prepared>();
     RETURN_IF_ERROR(Derive(descriptor, *prepared));
-    front_ = cache_.Keep(std::move(prepared));
+    if (state_.Continues()) {
+      continuing_ = std::move(prepared);
+      front_ = continuing_.get();
+    } else {
+      front_ = cache_.Keep(std::move(prepared));
+    }
   } else {
     RETURN_IF_ERROR(CheckBoxes(environment(), front_->boxes));
   }

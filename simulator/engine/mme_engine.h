@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,12 +39,13 @@ class MmeEngine final : public Engine {
   void ResetCommands() override;
   std::string Detail() const override;
 
-  absl::Status Derive(const Descriptor& descriptor, Prepared& prepared);
+  absl::Status Derive(const Descriptor& descriptor, Prepared& prepared) const;
   absl::StatusOr<Traffic> OperandTraffic(const Prepared& prepared) const;
 
   std::deque<Descriptor> commands_;
   int newest_ = hal::abi::gaudi::kMmeShadows - 1;  // the shadow slot of the last command
   DescriptorCache<Descriptor, Prepared> cache_;
+  std::unique_ptr<Prepared> continuing_;  // of a command that continues a roll-up
   Prepared* front_ = nullptr;
   MmeState state_;
 };

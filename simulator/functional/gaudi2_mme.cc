@@ -1,6 +1,5 @@
 #include "simulator/functional/gaudi2_mme.h"
 
-#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -36,18 +35,15 @@ Gaudi2OperandLoops Gaudi2Mme::LoopsOf(const MmeOperand& operand) const {
   return loops;
 }
 
-absl::StatusOr<MmeBoxes> Gaudi2Mme::Footprint() const {
-  if (merged_.has_value()) return BoxesOfForm(*merged_, form_);
+absl::StatusOr<MmeBoxes> Gaudi2Mme::Footprint(bool continues) const {
+  if (merged_.has_value() && !continues) return BoxesOfForm(*merged_, form_);
   RETURN_IF_ERROR(CheckGaudi2Walkable(view_));
   return BoxesOfWalks(view_.view);
 }
 
 absl::Status Gaudi2Mme::Run(Arithmetic arithmetic, MmePath path, AddressSpace& memory,
                             MmeState& state) const {
-  const bool running =
-      std::any_of(state.arrays.begin(), state.arrays.end(),
-                  [](const MmeState::Array& core) { return core.running_vectors != 0; });
-  if (path == MmePath::kAuto && !running && merged_.has_value()) {
+  if (path == MmePath::kAuto && !state.Continues() && merged_.has_value()) {
     return RunMmeForm(*merged_, form_, arithmetic, memory, state);
   }
   return RunGaudi2LoopNest(view_, memory, state);

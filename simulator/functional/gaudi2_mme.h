@@ -47,8 +47,8 @@ class Gaudi2Mme {
   Gaudi2OperandLoops LoopsOf(const MmeOperand& operand) const;
 
   // Reads and writes, clipped to the valid elements; what a dense form reads only for rows that it
-  // does not write is left out.
-  absl::StatusOr<MmeBoxes> Footprint() const;
+  // does not write is left out, unless it continues a roll-up (MmeState::Continues).
+  absl::StatusOr<MmeBoxes> Footprint(bool continues = false) const;
 
   // `state`: of the MME's two cores. Nothing outside of the memory is touched.
   absl::Status Run(Arithmetic arithmetic, MmePath path, AddressSpace& memory,

@@ -25,7 +25,7 @@ bool RunOne(const MmeDescriptor& d, MmePath path, FuzzMemory& memory, MmeState& 
   const Gaudi2Mme& m = **read;
   ++done.analysed;
   if (m.steps() > kMostVectors || m.common_dim() > kMostVectors / m.steps()) return false;
-  const absl::StatusOr<MmeBoxes> boxes = m.Footprint();
+  const absl::StatusOr<MmeBoxes> boxes = m.Footprint(state.Continues());
   memory.first = UINT64_MAX;
   memory.last = 0;
   const absl::Status ran = m.Run(Arithmetic::kExact, path, memory, state);

@@ -390,6 +390,32 @@ TEST(Gaudi2MmeTest, TwoMmesShareTheColumns) {
   }
 }
 
+TEST(Gaudi2MmeTest, WhatContinuesARunningSumReadsAlsoForTilesThatItDoesNotWrite) {
+  hal::MmeGemm g;
+  g.m = 70, g.n = 200, g.k = 9;
+  g.lda = 9, g.ldb = g.ldc = 200;
+  MmeDescriptor first = Place(*hal::gaudi2::LowerGemm(g))[0], last = first;
+  first.brains_high |= mme::BRAINS_HIGH::NO_ROLLUP::kMask;
+  last.tensor_cout.valid_elements[0] = 0;
+  const auto keeps = *Gaudi2Mme::Read(first), ends = *Gaudi2Mme::Read(last);
+  ASSERT_TRUE(ends->dense());
+  for (const bool continues : {false, true}) {
+    Memory memory;
+    MmeState state;
+    if (continues) {
+      ASSERT_TRUE(keeps->Run(Arithmetic::kExact, MmePath::kAuto, memory, state).ok());
+    }
+    EXPECT_EQ(state.Continues(), continues);
+    memory.touched.assign(kBytes, false);
+    ASSERT_TRUE(ends->Run(Arithmetic::kExact, MmePath::kAuto, memory, state).ok());
+    EXPECT_EQ(memory.touched == std::vector<bool>(kBytes), !continues);
+    const auto boxes = ends->Footprint(continues);
+    ASSERT_TRUE(boxes.ok()) << boxes.status();
+    const std::vector<uint8_t> bytes = BytesOf(boxes->All());
+    for (uint64_t i = 0; i < kBytes; ++i) ASSERT_EQ(bytes[i] != 0, memory.touched[i]) << i;
+  }
+}
+
 TEST(Gaudi2MmeTest, LoopsSayHowOftenAnOperandIsFetched) {
   hal::MmeGemm g;
   g.m = 600, g.n = 300, g.k = 8;

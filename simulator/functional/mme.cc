@@ -176,10 +176,7 @@ absl::StatusOr<MmeWork> AnalyseMme(const MmeDescriptor& descriptor) {
 absl::Status RunMme(const MmeDescriptor& descriptor, Arithmetic arithmetic, MmePath path,
                     AddressSpace& memory, MmeState& state) {
   ASSIGN_OR_RETURN(const MmeView view, ViewMme(descriptor));
-  const bool running =
-      std::any_of(state.arrays.begin(), state.arrays.end(),
-                  [](const MmeState::Array& array) { return array.running_vectors != 0; });
-  if (path == MmePath::kAuto && !running) {
+  if (path == MmePath::kAuto && !state.Continues()) {
     const MmeForm form = MatchMme(view);
     if (!std::holds_alternative<std::monostate>(form)) {
       return RunMmeForm(view, form, arithmetic, memory, state);

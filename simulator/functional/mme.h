@@ -46,6 +46,8 @@ struct MmeState {
   std::array<Array, 2> arrays;  // local, remote
 
   MmeState() { arrays[1].generators = RoundingGenerators(1); }
+  // A roll-up goes on: the next descriptor continues it, and is walked whatever its form.
+  bool Continues() const { return arrays[0].running_vectors + arrays[1].running_vectors != 0; }
   // Weights as the fast arithmetic wants them, of the one AddressSpace that this state is used
   // with; made on first use. Pairs may share one.
   std::shared_ptr<WeightsCache> weights;
@@ -57,9 +59,10 @@ struct MmeState {
 // touched.
 absl::StatusOr<MmeWork> AnalyseMme(const hal::abi::gaudi::MmeDescriptor& descriptor);
 // Reads (S, L) and writes (O) of both arrays, clipped to the valid elements; what a canonical form
-// reads only for tiles that it does not write is left out.
+// reads only for tiles that it does not write is left out, unless it continues a roll-up
+// (MmeState::Continues), to which that counts.
 absl::StatusOr<std::vector<AccessBox>> MmeFootprint(
-    const hal::abi::gaudi::MmeDescriptor& descriptor);
+    const hal::abi::gaudi::MmeDescriptor& descriptor, bool continues = false);
 
 enum class MmePath : uint8_t {
   kAuto,

@@ -282,9 +282,9 @@ absl::StatusOr<MmeBoxes> BoxesOfWalks(const MmeView& view) {
 }
 
 absl::StatusOr<std::vector<AccessBox>> MmeFootprint(
-    const hal::abi::gaudi::MmeDescriptor& descriptor) {
+    const hal::abi::gaudi::MmeDescriptor& descriptor, bool continues) {
   ASSIGN_OR_RETURN(const MmeView view, ViewMme(descriptor));
-  const MmeForm form = MatchMme(view);
+  const MmeForm form = continues ? MmeForm() : MatchMme(view);
   if (!std::holds_alternative<std::monostate>(form)) return BoxesOfForm(view, form).All();
   RETURN_IF_ERROR(CheckWalkable(view));
   ASSIGN_OR_RETURN(const MmeBoxes boxes, BoxesOfWalks(view));

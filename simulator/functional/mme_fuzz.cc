@@ -27,7 +27,7 @@ void RunOne(const MmeDescriptor& d, MmePath path, FuzzMemory& memory, MmeState& 
   }
   ++done.analysed;
   if (work->steps > kMostVectors || work->common_dim > kMostVectors / work->steps) return;
-  const absl::StatusOr<std::vector<AccessBox>> boxes = MmeFootprint(d);
+  const absl::StatusOr<std::vector<AccessBox>> boxes = MmeFootprint(d, state.Continues());
   memory.first = UINT64_MAX;
   memory.last = 0;
   const absl::Status ran = RunMme(d, Arithmetic::kExact, path, memory, state);

@@ -416,6 +416,33 @@ TEST(MmeTest, OneTileKeepsItsRunningSum) {
   EXPECT_TRUE(memory.Output(f) == want);
 }
 
+TEST(MmeTest, WhatContinuesARunningSumReadsAlsoForTilesThatItDoesNotWrite) {
+  const GemmShape s = Matrices(60, 100, 70, 0, h, f);
+  MmeDescriptor first = GemmDescriptor(s, Geometry::kPair, kAt);
+  first.header_low = Low::ACC_STORE_INC_DISABLE::Set(Low::STORE_EN::Set(first.header_low, 0), 1);
+  MmeDescriptor last = GemmDescriptor(s, Geometry::kPair, kAt);
+  last.tensor_o.valid_elements[0] = 0;
+  ASSERT_TRUE(IsDense(last));
+  for (const bool continues : {false, true}) {
+    Memory memory;
+    memory.Prepare(h, f, Values::kReals);
+    MmeState state;
+    if (continues) {
+      ASSERT_TRUE(RunMme(first, Arithmetic::kExact, MmePath::kAuto, memory, state).ok());
+    }
+    EXPECT_EQ(state.Continues(), continues);
+    memory.recording = true;
+    memory.touched.assign(kBytes, false);
+    ASSERT_TRUE(RunMme(last, Arithmetic::kExact, MmePath::kAuto, memory, state).ok());
+    const std::vector<bool> nothing(kBytes, false);
+    EXPECT_EQ(memory.touched == nothing, !continues);
+    const auto boxes = MmeFootprint(last, continues);
+    ASSERT_TRUE(boxes.ok()) << boxes.status();
+    EXPECT_TRUE(BytesOf(*boxes) == memory.touched);
+    EXPECT_FALSE(state.Continues());
+  }
+}
+
 TEST(MmeTest, ReplayedAndLoweredStreamsGiveTheSame) {
   // The same convolution: with S lowered over the taps of a row (its loop 0 masked), and with S
   // replayed for a second step over features.
