@@ -149,6 +149,9 @@ TEST_P(PacketsTest, ProtectedMessagesAreForInternalQueues) {
 TEST_P(PacketsTest, WhatIsNotModelledSaysSo) {
   abi::PacketLoadAndExe execute;
   execute.cfg = abi::PacketLoadAndExe::EXE::Set(execute.cfg, 1);
+  execute.cfg = abi::PacketLoadAndExe::DST::Set(execute.cfg, 1);
+  execute.cfg = abi::PacketLoadAndExe::LOAD::Set(execute.cfg, 1);
+  execute.src_addr = card_.Upload(Packets().Add(abi::PacketRepeat()).Nop().bytes()).value();
   EXPECT_THAT(Run(Packets().Add(execute)),
               StatusIs(absl::StatusCode::kAborted, HasSubstr("not modelled")));
   ASSERT_THAT(card_->Reset(), IsOk());
