@@ -18,7 +18,8 @@ class Syscalls {
  public:
   virtual ~Syscalls() = default;
 
-  // open(2) with O_CLOEXEC; a descriptor.
+  // open(2) with O_CLOEXEC; a descriptor. Besides nodes, Driver::Reset opens /dev/zero: where there
+  // is none, closing a node must end its context although command buffers are mapped.
   virtual int Open(const std::string& path, int flags) = 0;
   virtual int Close(int fd) = 0;
   virtual int Ioctl(int fd, unsigned long request, void* argument) = 0;
